@@ -1,0 +1,1 @@
+"""Mark AI-generated media and find the marks again."""

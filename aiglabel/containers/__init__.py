@@ -1,0 +1,1 @@
+"""Metadata carriers: bytes in, bytes out, coded pixels untouched. One file a container family."""
