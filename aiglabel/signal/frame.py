@@ -1,0 +1,104 @@
+"""Canonical frame: the fixed square in which the mark lives, whatever the picture's size.
+
+The luma of a picture is resized to S×S, so a mere resize of the picture, also unequal in x and y,
+leaves every coefficient in its place and needs no search; and the work does not grow with the
+megapixels. S is at most half the picture's shortest side, so the mark keeps to frequencies that
+survive compression and shrinking. The frame is split by a wavelet transform; its detail
+coefficients carry the mark.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Any
+
+import cv2
+import numpy as np
+import pywt
+from numpy.typing import NDArray
+
+Float = NDArray[np.float32]
+
+LADDER = (64, 128, 256)
+LEVELS = (1, 2)
+WAVELET = "sym4"
+# Detection also tries the frames of pictures that were larger (shrunk since) or smaller (enlarged).
+_SHRUNK, _ENLARGED = 0.4, 16.0
+
+
+def side_for(shape: tuple[int, ...]) -> int:
+    """Return the frame side used when marking a picture of `shape` (H, W, …)."""
+    shortest = min(shape[:2])
+    return max((side for side in LADDER if 2 * side <= shortest), default=LADDER[0])
+
+
+def sides_to_try(shape: tuple[int, ...]) -> list[int]:
+    """Return the frame sides worth a look at detection, the likeliest first."""
+    shortest = min(shape[:2])
+    sides = [
+        side
+        for side in LADDER
+        if side * _SHRUNK <= shortest and (side == LADDER[-1] or shortest <= side * _ENLARGED)
+    ]
+    likely = side_for(shape)
+    return sorted(sides, key=lambda side: abs(np.log2(side / likely)))
+
+
+def luma(rgb: NDArray[Any]) -> NDArray[Any]:
+    """BT.601 luma of (H, W, 3) or (H, W[, 1]) uint8 or float32 pixels, shape (H, W)."""
+    if rgb.ndim == 2:
+        return rgb
+    if rgb.shape[2] == 1:
+        return rgb[..., 0]
+    gray: NDArray[Any] = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    return gray
+
+
+def to_frame(plane: NDArray[Any], side: int) -> Float:
+    """Resize an (H, W) plane to (side, side) float32, low-passed where it shrinks."""
+    height, width = plane.shape
+    # Whole-number box filters first: INTER_AREA is several times faster for those.
+    step_y, step_x = max(height // (2 * side), 1), max(width // (2 * side), 1)
+    if step_y * step_x > 1:
+        trimmed = plane[: height // step_y * step_y, : width // step_x * step_x]
+        plane = cv2.resize(
+            trimmed, (width // step_x, height // step_y), interpolation=cv2.INTER_AREA
+        )
+    shrinks = min(plane.shape) >= side
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    frame: Float = cv2.resize(np.asarray(plane, np.float32), (side, side), interpolation=method)
+    return frame
+
+
+def analyse(frame: Float) -> list[Float]:
+    """Split a frame into detail bands: one (3, n, n) array a level, finest first."""
+    split = pywt.wavedec2(frame, WAVELET, mode="periodization", level=LEVELS[-1])
+    return [np.stack(split[-level]) for level in LEVELS]
+
+
+def synthesise(bands: list[Float]) -> Float:
+    """Return the (side, side) signal whose only content is `bands`; inverse of `analyse`."""
+    coarse = np.zeros_like(bands[-1][0])
+    split = [coarse, *(tuple(band) for band in reversed(bands))]
+    signal: Float = pywt.waverec2(split, WAVELET, mode="periodization")
+    return signal
+
+
+@cache
+def band_shapes(side: int) -> tuple[tuple[int, int, int], ...]:
+    """Shapes of the arrays of `analyse`."""
+    return tuple((3, side >> level, side >> level) for level in LEVELS)
+
+
+def flatten(bands: list[Float]) -> Float:
+    """Join the arrays of `analyse` into one vector, finest level first."""
+    return np.concatenate([band.ravel() for band in bands])
+
+
+def unflatten(vector: Float, side: int) -> list[Float]:
+    """Inverse of `flatten`."""
+    shapes = band_shapes(side)
+    ends = np.cumsum([math.prod(shape) for shape in shapes])[:-1]
+    parts = np.split(vector, ends)
+    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]

@@ -1,0 +1,359 @@
+"""Blind DWT watermark of pictures: 64 payload bits, keyed. Wire format ``aiglabel.dwt.1``.
+
+Embedding adds to the luma a signal made of wavelet detail coefficients of the canonical frame
+(`frame`), each code bit spread over many of them by the key (`carrier`), as strong as the local
+activity hides (`mask`). It is informed: the host's own projection on each code bit is known, and
+each bit gets just the gain that brings it to a common margin (water-filling; Malvar and Florencio
+2003 for the idea). Detection whitens the same coefficients, folds them into soft code bits,
+decodes (`code`), and states a p-value that holds for any picture (`statistics`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from aiglabel.key import Key
+from aiglabel.signal import code, frame, mask, statistics
+from aiglabel.signal.carrier import carrier
+
+WIRE_FORMAT: Final = "aiglabel.dwt.1"
+# A code bit never gets less than this of its share, so that parts of the picture hold too, nor so
+# much that its few coefficients show.
+_MIN_GAIN, _MAX_GAIN = 0.3, 2.5
+# Quality of the simulated JPEG. A picture much larger than the frame averages a harsh JPEG's errors
+# away, which a mild one of the frame itself stands for.
+_JPEG_QUALITY_LARGE, _JPEG_QUALITY_SMALL = 90, 60
+_STEPS = 4
+_STRIP = 64
+
+Float = NDArray[np.float32]
+Pixels = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Strength:
+    """How strongly to mark.
+
+    Attributes
+    ----------
+    margin : float
+        Statistic the mark shall keep after a simulated JPEG; the amplitude is chosen for it.
+    faintest, strongest : float
+        Bounds of that amplitude: the change of a flat area, in grey levels of 255.
+    """
+
+    margin: float
+    faintest: float
+    strongest: float
+
+
+STRENGTHS: Final = {
+    "invisible": Strength(24.0, 0.2, 0.9),
+    "balanced": Strength(32.0, 0.3, 1.3),
+    "robust": Strength(48.0, 0.45, 1.8),
+}
+DEFAULT_STRENGTH: Final = "balanced"
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How the picture was looked at: side of the canonical frame."""
+
+    frame: int
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Result of looking for the mark.
+
+    Attributes
+    ----------
+    payload : bytes or None
+        The 8 payload bytes; None when there is no mark or too little of it is left to read.
+    statistic, threshold : float
+        Normalised correlation with the nearest codeword, and the value that unmarked pictures
+        exceed with probability at most 1e-9 over all hypotheses.
+    p_value : float
+        Upper bound, over all codewords and frames tried.
+    geometry : Geometry or None
+        Where the statistic was found.
+    """
+
+    payload: bytes | None
+    statistic: float
+    threshold: float
+    p_value: float
+    geometry: Geometry | None
+
+    @property
+    def present(self) -> bool:
+        """Whether a mark of this key is there, readable or not."""
+        return self.statistic >= self.threshold
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A marked picture and what is known of the mark; see `mark`.
+
+    Attributes
+    ----------
+    pixels : ndarray
+        Same shape and dtype as the cover.
+    statistic : float
+        Statistic the mark still has after a simulated JPEG of the canonical frame.
+    threshold : float
+        What it needs to be told from chance.
+    geometry : Geometry
+    """
+
+    pixels: Pixels
+    statistic: float
+    threshold: float
+    geometry: Geometry
+
+
+def embed(
+    rgb: Pixels,
+    payload: bytes,
+    *,
+    key: Key,
+    strength: str | Strength | None = None,
+    out: Pixels | None = None,
+) -> Pixels:
+    """Return `rgb` with the watermark added; the input is not changed.
+
+    Parameters
+    ----------
+    rgb : uint8, uint16, or float in [0, 1], shape (..., H, W, 3)
+        Also (H, W) grey and (..., H, W, 4) RGBA, whose transparent pixels stay as they are.
+        Leading axes are marked picture by picture with the same payload.
+    payload : bytes
+        Exactly 8 bytes.
+    key : Key
+    strength : {"invisible", "balanced", "robust"} or Strength, optional
+    out : ndarray, optional
+        Where to write; same shape and dtype as `rgb`, may not overlap it.
+
+    Raises
+    ------
+    PayloadError
+        When `payload` is not 8 bytes.
+    ValueError
+        For another shape or dtype.
+    """
+    _check(rgb)
+    if out is None:
+        out = np.empty_like(rgb)
+    elif out.shape != rgb.shape or out.dtype != rgb.dtype:
+        raise ValueError("out must have the shape and dtype of rgb")
+    for index in np.ndindex(rgb.shape[:-3]):
+        out[index] = mark(rgb[index], payload, key=key, strength=strength).pixels
+    return out
+
+
+def mark(
+    rgb: Pixels, payload: bytes, *, key: Key, strength: str | Strength | None = None
+) -> Marked:
+    """Mark one picture, (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), and tell how well it holds."""
+    wanted = (
+        STRENGTHS[strength or DEFAULT_STRENGTH] if not isinstance(strength, Strength) else strength
+    )
+    word = code.encode(payload, key.derive("image-1/tag"))
+    plane, opacity = _cover(rgb)
+    side = frame.side_for(plane.shape)
+    host = frame.to_frame(plane, side)
+    view = mask.masked(host)
+    visible = view.visible
+    if opacity is not None:
+        visible = visible * _opacity_of_bands(frame.to_frame(opacity, side))
+    order, chips = _carrier(key, side)
+    gains = _gains(view, visible, order, chips, word)
+    jpeg = _JPEG_QUALITY_LARGE if min(plane.shape) >= 2 * side else _JPEG_QUALITY_SMALL
+    # Closed loop: the statistic grows about linearly with the amplitude, so a few steps suffice.
+    amplitude = math.sqrt(wanted.faintest * wanted.strongest)
+    for _ in range(_STEPS):
+        added = np.zeros_like(view.white)
+        added[order] = chips * (amplitude * word * gains)[:, None] * visible[order]
+        residual = frame.synthesise(frame.unflatten(added, side))
+        left = _correlate(_after_jpeg(host + residual, jpeg), order, chips, word)
+        better = amplitude * wanted.margin / max(left, 1.0)
+        better = min(max(better, wanted.faintest), wanted.strongest)
+        if 0.9 < better / amplitude < 1.05:
+            break
+        amplitude = better
+    return Marked(_add(rgb, residual), left, statistics.threshold(_hypotheses(1)), Geometry(side))
+
+
+def detect(rgb: Pixels, *, key: Key) -> Detection:
+    """Look for the mark of `key` in one picture of any size, without knowing the original.
+
+    Parameters
+    ----------
+    rgb : uint8, uint16, or float in [0, 1], shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)
+    key : Key
+    """
+    return detect_any(rgb, keys=[key])[0]
+
+
+def detect_any(rgb: Pixels, *, keys: list[Key]) -> list[Detection]:
+    """Look for the marks of several keys: transforms are shared, a key costs its decoding."""
+    _check(rgb)
+    plane, _ = _cover(rgb)
+    sides = frame.sides_to_try(plane.shape)
+    whites = [mask.masked(frame.to_frame(plane, side)).white for side in sides]
+    log = _hypotheses(max(len(sides) * len(keys), 1))
+    return [_decide(sides, whites, key, log) for key in keys]
+
+
+def recheck(rgb: Pixels, payload: bytes, *, key: Key) -> float:
+    """Return the statistic of a known payload in a picture that has its size since marking.
+
+    Cheap: one frame, no decoding. For reading a write back, not for judging files.
+    """
+    plane, _ = _cover(rgb)
+    side = frame.side_for(plane.shape)
+    word = code.encode(payload, key.derive("image-1/tag"))
+    return _correlate(frame.to_frame(plane, side), *_carrier(key, side), word)
+
+
+def _decide(sides: list[int], whites: list[Float], key: Key, log: float) -> Detection:
+    limit = statistics.threshold(log)
+    if not sides:
+        return Detection(None, 0.0, limit, 1.0, None)
+    soft = np.empty((len(sides), code.CODE_BITS), np.float32)
+    for row, side, white in zip(soft, sides, whites, strict=True):
+        order, chips = _carrier(key, side)
+        used = white[order]
+        # Unit noise a code bit: the row's inner product with a codeword is then the statistic.
+        row[:] = (used * chips).sum(axis=1) / max(math.sqrt(float((used * used).sum())), 1e-6)
+    words, payloads = code.decode(soft, key.derive("image-1/tag"))
+    scores = (soft * words).sum(axis=1)
+    best = int(scores.argmax())
+    score = float(scores[best])
+    payload = payloads[best] if score >= limit else None
+    return Detection(payload, score, limit, statistics.p_value(score, log), Geometry(sides[best]))
+
+
+def _hypotheses(views: int) -> float:
+    """Log of the sign patterns tried: every information word in every frame under every key."""
+    return code.INFO_BITS * math.log(2) + math.log(views)
+
+
+def _carrier(key: Key, side: int) -> tuple[NDArray[np.intp], Float]:
+    count = sum(math.prod(shape) for shape in frame.band_shapes(side))
+    return carrier(key, f"image-1/carrier/{side}", count, code.CODE_BITS)
+
+
+def _gains(
+    view: mask.Masked, visible: Float, order: NDArray[np.intp], chips: Float, word: NDArray[np.int8]
+) -> Float:
+    """Water-filling: a gain a code bit, mean square 1, lifting the weakest bits first."""
+    own = (view.white[order] * chips).sum(axis=1) * word
+    reach = np.maximum((visible / view.scale)[order].sum(axis=1), 1e-3)
+    low, high = float(own.min()), float((own + _MAX_GAIN * reach).max())
+    for _ in range(20):
+        level = (low + high) / 2
+        gains = np.clip((level - own) / reach, _MIN_GAIN, _MAX_GAIN)
+        if float((gains * gains).mean()) > 1:
+            high = level
+        else:
+            low = level
+    return np.asarray(gains, np.float32)
+
+
+def _correlate(
+    plane: Float, order: NDArray[np.intp], chips: Float, word: NDArray[np.int8]
+) -> float:
+    used = mask.masked(plane).white[order]
+    norm = math.sqrt(float((used * used).sum()))
+    return float(((used * chips).sum(axis=1) * word).sum()) / max(norm, 1e-6)
+
+
+def _after_jpeg(plane: Float, quality: int) -> Float:
+    pixels = np.clip(np.rint(plane), 0, 255).astype(np.uint8)
+    _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    attacked: Any = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+    return np.asarray(attacked, np.float32)
+
+
+def _check(rgb: Pixels) -> None:
+    if rgb.ndim < 2 or (rgb.ndim > 2 and rgb.shape[-1] not in (1, 3, 4)) or 0 in rgb.shape:
+        raise ValueError("a picture is (H, W) or (..., H, W, C) with 1, 3 or 4 channels")
+    if rgb.dtype not in (np.uint8, np.uint16, np.float32, np.float64):
+        raise ValueError("pixels are uint8, uint16, or float in [0, 1]")
+
+
+def _unit(rgb: Pixels) -> float:
+    """One grey level of 255 in the picture's own scale."""
+    return {"uint8": 1.0, "uint16": 257.0}.get(rgb.dtype.name, 1 / 255)
+
+
+def _cover(rgb: Pixels) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Luma (H, W) in grey levels 0..255 as seen on white paper, and opacity in [0, 1] or None."""
+    pixels = rgb
+    if rgb.dtype != np.uint8:
+        pixels = np.multiply(rgb, 1 / _unit(rgb), dtype=np.float32)
+    if rgb.ndim == 2 or rgb.shape[2] < 4:
+        return frame.luma(pixels), None
+    plane = frame.luma(np.ascontiguousarray(pixels[..., :3]))
+    opacity = pixels[..., 3].astype(np.float32) / 255
+    if opacity.min() == 1:
+        return plane, None
+    return plane * opacity + 255 * (1 - opacity), opacity
+
+
+def _opacity_of_bands(opacity: Float) -> Float:
+    """Opacity at the place of each coefficient, in the order of `frame.flatten`."""
+    side = len(opacity)
+    bands = [
+        np.broadcast_to(cv2.resize(opacity, shape[:0:-1], interpolation=cv2.INTER_AREA), shape)
+        for shape in frame.band_shapes(side)
+    ]
+    return frame.flatten(bands)
+
+
+def _add(rgb: Pixels, residual: Float) -> Pixels:
+    """Add the residual, resized, to all colour channels alike: luma moves, chroma does not."""
+    height, width = rgb.shape[:2]
+    full: Any = cv2.resize(residual, (width, height), interpolation=cv2.INTER_CUBIC)
+    if rgb.ndim == 3 and rgb.shape[2] == 4:
+        full[rgb[..., 3] == 0] = 0
+    out = rgb.copy()
+    if rgb.dtype == np.uint8:
+        _add_bytes(out, full)
+        return out
+    colour = out if rgb.ndim == 2 else out[..., :3]
+    change = full * np.float32(_unit(rgb))
+    if rgb.ndim == 3:
+        change = change[..., None]
+    if rgb.dtype == np.uint16:
+        colour[:] = np.clip(np.rint(colour + change), 0, 65535)
+    else:
+        colour[:] = np.clip(colour + change, 0, 1)
+    return out
+
+
+def _add_bytes(out: Pixels, full: Float) -> None:
+    """Add to uint8 pixels in place, in strips that stay in the cache.
+
+    OpenCV adds and subtracts bytes with saturation an order of magnitude faster than it mixes
+    types, so the positive and the negative part go separately.
+    """
+    channels = 1 if out.ndim == 2 else out.shape[2]
+    zero = None
+    for top in range(0, len(out), _STRIP):
+        strip, change = out[top : top + _STRIP], full[top : top + _STRIP]
+        up, down = cv2.convertScaleAbs(cv2.max(change, 0)), cv2.convertScaleAbs(cv2.min(change, 0))
+        if channels > 1:
+            zero = np.zeros_like(up) if zero is None or zero.shape != up.shape else zero
+            rest = [zero] * (channels - 3)
+            up, down = cv2.merge([up] * 3 + rest), cv2.merge([down] * 3 + rest)
+        flat = strip.reshape(up.shape)
+        cv2.add(flat, up, dst=flat)
+        cv2.subtract(flat, down, dst=flat)
