@@ -11,6 +11,7 @@ decodes (`code`), and states a p-value that holds for any picture (`statistics`)
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -201,7 +202,7 @@ def detect(rgb: Pixels, *, key: Key) -> Detection:
     return detect_any(rgb, keys=[key])[0]
 
 
-def detect_any(rgb: Pixels, *, keys: list[Key]) -> list[Detection]:
+def detect_any(rgb: Pixels, *, keys: Sequence[Key]) -> list[Detection]:
     """Look for the marks of several keys: transforms are shared, a key costs its decoding."""
     _check(rgb)
     plane, _ = _cover(rgb)
@@ -211,15 +212,16 @@ def detect_any(rgb: Pixels, *, keys: list[Key]) -> list[Detection]:
     return [_decide(sides, whites, key, log) for key in keys]
 
 
-def recheck(rgb: Pixels, payload: bytes, *, key: Key) -> float:
-    """Return the statistic of a known payload in a picture that has its size since marking.
+def holds(rgb: Pixels, payload: bytes, *, key: Key) -> bool:
+    """Whether a known payload is in a picture that kept its size since marking.
 
     Cheap: one frame, no decoding. For reading a write back, not for judging files.
     """
     plane, _ = _cover(rgb)
     side = frame.side_for(plane.shape)
     word = code.encode(payload, key.derive("image-1/tag"))
-    return _correlate(frame.to_frame(plane, side), *_carrier(key, side), word)
+    left = _correlate(frame.to_frame(plane, side), *_carrier(key, side), word)
+    return left >= statistics.threshold(_hypotheses(1))
 
 
 def _decide(sides: list[int], whites: list[Float], key: Key, log: float) -> Detection:
