@@ -59,7 +59,7 @@ def write(picture: Picture, payload: bytes, *, key: Key, strength: str | None = 
 
 def holds(picture: Picture, payload: bytes, *, key: Key) -> bool:
     """Whether the first frame, decoded from what was written, still carries `payload`."""
-    return image.holds(_pixels(picture.frames[0], picture.alpha[0]), payload, key=key)
+    return image.holds(first_frame(picture), payload, key=key)
 
 
 def read(picture: Picture, keys: Sequence[Key]) -> Evidence:
@@ -108,6 +108,11 @@ def read(picture: Picture, keys: Sequence[Key]) -> Evidence:
             "canonical_frame": best.geometry.frame if best.geometry else None,
         },
     )
+
+
+def first_frame(picture: Picture) -> NDArray[Any]:
+    """The first frame as the signal room takes it."""
+    return _pixels(picture.frames[0], picture.alpha[0])
 
 
 def _pixels(colour: NDArray[Any], alpha: NDArray[Any] | None) -> NDArray[Any]:

@@ -1,1 +1,26 @@
-"""Files in, arrays out, and back: decoding, encoding, limits, atomic writes."""
+"""Files in, arrays out, and back. The only room that knows codecs."""
+
+from aiglabel.media.arrays import from_array, to_array
+from aiglabel.media.atomic import atomic_write, is_file, read_source
+from aiglabel.media.decode import decode, dimensions
+from aiglabel.media.encode import encode
+from aiglabel.media.ffmpeg import ffmpeg_exe
+from aiglabel.media.fit import fit
+from aiglabel.media.limits import Limits
+from aiglabel.media.picture import Picture, Settings
+
+__all__ = [
+    "Limits",
+    "Picture",
+    "Settings",
+    "atomic_write",
+    "decode",
+    "dimensions",
+    "encode",
+    "ffmpeg_exe",
+    "fit",
+    "from_array",
+    "is_file",
+    "read_source",
+    "to_array",
+]

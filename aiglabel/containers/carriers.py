@@ -1,0 +1,103 @@
+"""The one way into the container families: a format and its bytes in, bytes or texts out.
+
+All functions hold the whole picture in memory, never look at names or declared types, and raise
+only `MediaError` subclasses for hostile bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from aiglabel.containers import gif, heif, jpeg, png, tiff, webp
+from aiglabel.containers.sniff import Format
+from aiglabel.containers.texts import TextField
+
+
+class _Family(Protocol):
+    """What each family module offers."""
+
+    def read_xmp(self, data: bytes) -> list[bytes]: ...
+    def write_xmp(self, data: bytes, packet: bytes) -> bytes: ...
+    def read_texts(self, data: bytes) -> list[TextField]: ...
+    def carry_over(self, source: bytes, coded: bytes) -> tuple[bytes, list[str]]: ...
+    def coded_digest(self, data: bytes) -> bytes: ...
+    def has_c2pa(self, data: bytes) -> bool: ...
+
+
+_FAMILIES: dict[Format, _Family] = {
+    Format.JPEG: jpeg, Format.PNG: png, Format.WEBP: webp, Format.GIF: gif, Format.TIFF: tiff,
+    Format.AVIF: heif, Format.HEIC: heif,
+}  # fmt: skip
+
+
+def read_xmp(data: bytes, fmt: Format) -> list[bytes]:
+    """Return every XMP packet of a picture, as stored.
+
+    None or one is usual; more are odd, with one exception: in JPEG, each extended packet
+    (``xmpNote:HasExtendedXMP``) is joined from its parts and follows the standard packets.
+
+    Raises
+    ------
+    CorruptMedia
+        If the structure of the file is broken.
+    UnsupportedFormat
+        For rare variants of AVIF and HEIC, named in the message.
+    """
+    return _FAMILIES[fmt].read_xmp(data)
+
+
+def write_xmp(data: bytes, fmt: Format, packet: bytes) -> bytes:
+    """Return the picture with `packet` as its one XMP packet, at the canonical place.
+
+    Coded pixels and all other metadata stay byte for byte; a C2PA signature breaks, as with any
+    change. Extended JPEG packets stay too.
+
+    Raises
+    ------
+    CorruptMedia, UnsupportedFormat
+        As `read_xmp`; in GIF also for a packet with NUL bytes.
+    ResourceLimit
+        If a JPEG segment cannot hold the packet (65 502 bytes without padding).
+    """
+    return _FAMILIES[fmt].write_xmp(data, packet)
+
+
+def read_texts(data: bytes, fmt: Format) -> list[TextField]:
+    """Return texts outside XMP in which AIGC labels are seen in the wild.
+
+    All PNG text chunks and GIF comments; EXIF ImageDescription and UserComment in every format;
+    ``AIGC{…}`` glued into JPEG segments or GIF extensions. Broken EXIF yields no text.
+    """
+    return _FAMILIES[fmt].read_texts(data)
+
+
+def carry_over(source: bytes, coded: bytes, fmt: Format) -> tuple[bytes, list[str]]:
+    """Bring the metadata of `source` into `coded`, a freshly encoded file of the same format.
+
+    Left out are C2PA stores, what describes the coded pixels (palettes, transparency, Adobe colour
+    marker, …), and whatever `coded` has already. EXIF, JFXX and Photoshop thumbnails are removed,
+    because they would show the picture before it was marked; previews inside maker notes stay.
+    Orientation is carried as it is: `coded` must hold the pixels as `source` stored them.
+
+    Returns
+    -------
+    bytes
+        The coded file with metadata.
+    list of str
+        What `source` had and the result has not, apart from C2PA and properties of the coding.
+    """
+    return _FAMILIES[fmt].carry_over(source, coded)
+
+
+def coded_digest(data: bytes, fmt: Format) -> bytes:
+    """Return SHA-256 over everything in the file that makes pixels, and over no metadata.
+
+    Equal before and after `write_xmp` and C2PA signing. In JPEG it covers the first picture, not
+    previews or gain maps behind it.
+    """
+    return _FAMILIES[fmt].coded_digest(data)
+
+
+def has_c2pa(data: bytes, fmt: Format) -> bool:
+    """Tell whether a C2PA store is embedded; nothing about it is checked."""
+    return _FAMILIES[fmt].has_c2pa(data)

@@ -1,0 +1,374 @@
+"""Reading C2PA manifests: what they say, whether it holds, and who says it.
+
+Four questions are kept apart and never become one boolean: integrity (do the bytes match the
+hashes), signature (was the claim signed with the certificate's key), trust (whose list is the
+certificate on), freshness (valid by the clock, or by a trusted timestamp). What the manifests
+declare about AI is a fifth, and is reported even when the others fail.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from aiglabel.containers.sniff import sniff
+from aiglabel.errors import UnsupportedFormat
+from aiglabel.evidence import Evidence, Status
+from aiglabel.marks.credentials import source_types
+from aiglabel.marks.credentials.problems import plain, plain_code
+from aiglabel.marks.credentials.trust import Grade, TrustProfile, context
+
+MARK = "credentials"
+_MAX_ENTRIES = 200  # of a kind; a hostile manifest may list millions
+_MAX_TEXT = 300
+_CONTENT_MATCH = re.compile(r"assertion\.(data|bmff|boxes|collection)Hash\.match$")
+_METADATA = ("cawg.metadata", "c2pa.metadata", "stds.iptc")
+_TEST_SIGNERS = {"C2PA Test Signing Cert"}  # the SDK publishes these certificates with their keys
+# Bing Image Creator states it in words only.
+_FREE_TEXT = re.compile(r"\bAI[ -]generated\b|\bgenerated (?:by|with) AI\b", re.IGNORECASE)
+_Json = dict[str, Any]
+
+
+def read(
+    data: bytes, mime: str | None, *, trust: TrustProfile, sidecar: bytes | None = None
+) -> Evidence:
+    """Look for a C2PA manifest, offline.
+
+    Parameters
+    ----------
+    data : bytes
+        A whole file of any kind the SDK knows; hostile bytes are fine.
+    mime : str or None
+        Its media type as far as known; the SDK goes by the bytes where they tell (`mime_of`).
+    trust : TrustProfile
+    sidecar : bytes, optional
+        A detached manifest store (``.c2pa``), read instead of an embedded one.
+
+    Returns
+    -------
+    Evidence
+        PRESENT: integrity and signature hold, whoever signed. INVALID: a manifest is there, but
+        broken, tampered with, or signed with an expired certificate and no timestamp. ABSENT: no
+        manifest. UNDETERMINED: not parseable, or the manifest lies on a server only. `payload` is
+        the first digital source type that means AI. `facts`:
+
+        state : ``Trusted``, ``Valid``, ``Invalid`` or None; the SDK's, with misplaced trust undone
+        integrity : ``match``, ``mismatch``, ``none``, ``unreadable``
+        signature : ``valid``, ``invalid``, ``none``
+        trust : see `Grade`; trust_list : URI of the list or None
+        freshness : ``timestamped``, ``current``, ``expired``
+        codes, informational : status codes of the active manifest (C2PA 2.4 §15.2)
+        causes : the failure codes that make the file invalid, of ingredients where they do
+        issuer, common_name, algorithm, time, timestamped : of the active signature
+        claim_generator, manifest_label, embedded, title
+        software_agent, when : of the active manifest's action that declares AI, else of its first
+        actions : of the active manifest
+        ai_declared : list of {where, source_type, action, strength, text, software_agent, when}
+        ingredients : list of {where, relationship, title, manifest, codes}
+        parents_ok : False when an ingredient's credentials were or are broken; None without any
+    """
+    import c2pa
+
+    kind = mime if mime is not None else mime_of(data)
+    try:
+        with c2pa.Reader(kind, io.BytesIO(data), sidecar, context=context(trust)) as reader:
+            text, embedded = reader.json(), reader.is_embedded()
+        # Python refuses to follow a manifest nested thousands of levels deep.
+        store = json.loads(text)
+        if store.get("active_manifest") not in store["manifests"]:
+            raise ValueError("no active manifest")
+    except c2pa.C2paError.ManifestNotFound:
+        return Evidence(mark=MARK, status=Status.ABSENT, detail="There is no C2PA manifest")
+    except (c2pa.C2paError, ValueError, KeyError, RecursionError) as error:
+        return _unreadable(error)
+    return _evidence(store, embedded=embedded, trust=trust)
+
+
+def mime_of(data: bytes) -> str | None:
+    """Return the media type the first bytes tell, None where they tell nothing.
+
+    Pictures of the toolkit, and the text format the SDK cannot tell by itself.
+    """
+    try:
+        return sniff(data).mime
+    except UnsupportedFormat:
+        return "image/svg+xml" if b"<svg" in data[:4096] else None
+
+
+def _unreadable(error: Exception) -> Evidence:
+    text = str(error)
+    words, _ = plain(error)
+    facts: _Json = {
+        "state": None,
+        "integrity": "unreadable",
+        "codes": [],
+        "sdk_error": text[:_MAX_TEXT],
+    }
+    remote = re.match(r"Remote: .*?(https?://\S+)", text)
+    if remote:
+        facts |= {"integrity": "none", "remote_url": remote[1][:_MAX_TEXT]}
+    # Where not even the container can be read, nothing is known of a manifest.
+    outside = remote or re.match(r"NotSupported|Io\b|Other: asset could not be parsed", text)
+    status = Status.UNDETERMINED if outside else Status.INVALID
+    what = "A C2PA manifest may be there, but" if outside else "There is a C2PA manifest, but"
+    return Evidence(mark=MARK, status=status, detail=f"{what} {words}", facts=facts)
+
+
+def _evidence(store: _Json, *, embedded: bool, trust: TrustProfile) -> Evidence:
+    label = store["active_manifest"]
+    active = store["manifests"][label]
+    signature = active.get("signature_info", {})
+    declared = list(islice(_declared(store), _MAX_ENTRIES))
+    ingredients = list(islice(_ingredients(store), _MAX_ENTRIES))
+    actions = list(islice(_actions(active), _MAX_ENTRIES))
+    facts = {
+        **_axes(store, signature, trust),
+        "issuer": _text(signature.get("issuer")),
+        "common_name": _text(signature.get("common_name")),
+        "algorithm": _text(signature.get("alg")),
+        "time": _text(signature.get("time")),
+        "claim_generator": _claim_generator(active),
+        "manifest_label": _text(label),
+        "title": _text(active.get("title")),
+        "embedded": embedded,
+        "actions": [_text(action.get("action")) for action in actions],
+        "ai_declared": declared,
+        **_made_by(active, actions, declared),
+        "ingredients": ingredients,
+        "parents_ok": _parents_ok(ingredients),
+    }
+    facts["causes"] = _causes(facts) if facts["state"] == "Invalid" else []
+    strong = [entry["uri"] for entry in declared if entry["strength"] == "strong"]
+    return Evidence(
+        mark=MARK,
+        status=Status.INVALID if facts["state"] == "Invalid" else Status.PRESENT,
+        payload=strong[0] if strong else None,
+        where=f"{'embedded' if embedded else 'detached'} manifest {facts['manifest_label']}",
+        detail=_detail(facts),
+        facts=facts,
+    )
+
+
+def _axes(store: _Json, signature: _Json, trust: TrustProfile) -> _Json:
+    results = store.get("validation_results", {})
+    active = results.get("activeManifest", {})
+    good, bad = _codes(active.get("success")), _codes(active.get("failure"))
+    good_below = {code for _, delta in _deltas(results) for code in _codes(delta.get("success"))}
+
+    state = store.get("validation_state")
+    uri = results.get("trustListUri") if "signingCredential.trusted" in good else None
+    grade = trust.granted(uri)
+    if uri is not None and grade is Grade.UNTRUSTED:
+        state = "Valid" if state == "Trusted" else state
+        bad = sorted({*bad, "signingCredential.untrusted"})
+    if grade is Grade.UNTRUSTED and signature.get("issuer") in _TEST_SIGNERS:
+        grade = Grade.TEST
+
+    axes = {_axis(code) for code in bad}
+    hashed = any(_CONTENT_MATCH.match(code) for code in {*good, *good_below})
+    stamped = "timeStamp.trusted" in good
+    signed = "valid" if "claimSignature.validated" in good else "none"
+    return {
+        "state": state,
+        "integrity": "mismatch" if "integrity" in axes else "match" if hashed else "none",
+        "signature": "invalid" if "signature" in axes else signed,
+        "trust": grade.value,
+        "trust_list": uri if grade not in (Grade.UNTRUSTED, Grade.TEST) else None,
+        "freshness": "expired" if "freshness" in axes else "timestamped" if stamped else "current",
+        "timestamped": stamped,
+        "codes": bad,
+        "informational": _codes(active.get("informational")),
+    }
+
+
+def _axis(code: str) -> str:
+    """Return which question a failure code answers."""
+    if code in ("signingCredential.expired", "claimSignature.outsideValidity"):
+        return "freshness"
+    if code.startswith("claimSignature."):
+        return "signature"
+    if code.startswith("signingCredential."):
+        return "trust"
+    if code.startswith("timeStamp."):
+        return "timestamp"
+    return "integrity"
+
+
+def _codes(entries: Any) -> list[str]:
+    return sorted({_text(entry.get("code")) or "" for entry in entries or ()})[:_MAX_ENTRIES]
+
+
+def _declared(store: _Json) -> Iterator[_Json]:
+    """Every statement that AI made the content, in the active manifest and in all below it."""
+    for label, manifest in _manifests(store):
+        where = "active" if label == store["active_manifest"] else _text(label)
+        for action in _actions(manifest):
+            uri = action.get("digitalSourceType")
+            words = " ".join(filter(None, map(_text, _descriptions(action))))
+            entry = {
+                "where": where, "source_type": source_types.code(uri) if uri else None,
+                "action": _text(action.get("action")), "uri": _text(uri), "text": words or None,
+                "software_agent": _agent(action.get("softwareAgent")),
+                "when": _text(action.get("when")),
+            }  # fmt: skip
+            strength = _strength(uri, words)
+            if strength:
+                yield {**entry, "strength": strength}
+        for uri in _metadata_values(manifest, "DigitalSourceType"):
+            strength = _strength(uri, "")
+            if strength:
+                yield {
+                    "where": where, "source_type": source_types.code(uri), "action": None,
+                    "uri": uri, "text": None, "software_agent": None, "when": None,
+                    "strength": strength,
+                }  # fmt: skip
+
+
+def _strength(uri: Any, words: str) -> str | None:
+    if uri:
+        code = source_types.code(uri)
+        if code in source_types.MODEL_MADE:
+            return "strong"
+        return "weak" if code in source_types.ALGORITHM_MADE else None
+    return "weak" if _FREE_TEXT.search(words) else None
+
+
+def _manifests(store: _Json) -> Iterator[tuple[str, _Json]]:
+    active = store["active_manifest"]
+    yield active, store["manifests"][active]
+    for label, manifest in store["manifests"].items():
+        if label != active:
+            yield label, manifest
+
+
+def _actions(manifest: _Json) -> Iterator[_Json]:
+    for assertion in _assertions(manifest):
+        if str(assertion.get("label")).startswith("c2pa.actions"):
+            listed = _mapping(assertion.get("data")).get("actions")
+            yield from filter(None, map(_mapping, listed if isinstance(listed, list) else ()))
+
+
+def _metadata_values(manifest: _Json, name: str) -> Iterator[str]:
+    for assertion in _assertions(manifest):
+        if str(assertion.get("label")).startswith(_METADATA):
+            for key, value in _mapping(assertion.get("data")).items():
+                if key.endswith(f":{name}") and isinstance(value, str):
+                    yield value[:_MAX_TEXT]
+
+
+def _assertions(manifest: _Json) -> list[_Json]:
+    return [_mapping(assertion) for assertion in manifest.get("assertions") or ()]
+
+
+def _descriptions(action: _Json) -> tuple[Any, Any]:
+    return action.get("description"), _mapping(action.get("parameters")).get("description")
+
+
+def _made_by(active: _Json, actions: list[_Json], declared: list[_Json]) -> _Json:
+    """Name the generating system and its time, from the most telling statement there is."""
+    own = [entry for entry in declared if entry["where"] == "active" and entry["action"]]
+    systems = list(_metadata_values(active, "AISystemUsed"))
+    version = next(_metadata_values(active, "AISystemVersionUsed"), None)
+    candidates = [
+        *(entry["software_agent"] for entry in own if entry["action"] != "c2pa.edited.metadata"),
+        *({"name": system, "version": version} for system in systems),
+        *(entry["software_agent"] for entry in declared if entry["where"] != "active"),
+        *(_agent(action.get("softwareAgent")) for action in actions),
+    ]
+    times = [entry["when"] for entry in (*own, *declared)] + [_text(a.get("when")) for a in actions]
+    return {
+        "software_agent": next(filter(None, candidates), None),
+        "when": next(filter(None, times), None),
+    }
+
+
+def _agent(value: Any) -> dict[str, str | None] | None:
+    """Return name and version of an agent, a text in claims of version 1, a map since."""
+    if isinstance(value, str):
+        return {"name": _text(value), "version": None}
+    agent = _mapping(value)
+    name = _text(agent.get("name"))
+    return {"name": name, "version": _text(agent.get("version"))} if name else None
+
+
+def _claim_generator(active: _Json) -> str | None:
+    for info in active.get("claim_generator_info") or ():
+        agent = _agent(info)
+        if agent:
+            return " ".join(filter(None, (agent["name"], agent["version"])))
+    return _text(active.get("claim_generator"))
+
+
+def _ingredients(store: _Json) -> Iterator[_Json]:
+    """Every ingredient of every manifest, with what failed then (when signed in) and now."""
+    failed_now: dict[str, list[str]] = {}
+    for uri, delta in _deltas(store.get("validation_results")):
+        failed_now.setdefault(uri, []).extend(_codes(delta.get("failure")))
+    for label, manifest in _manifests(store):
+        for ingredient in map(_mapping, manifest.get("ingredients") or ()):
+            uri = f"self#jumbf=/c2pa/{label}/c2pa.assertions/{ingredient.get('label')}"
+            recorded = _mapping(ingredient.get("validation_results"))
+            failed = [
+                *_codes(_mapping(recorded.get("activeManifest")).get("failure")),
+                *(code for _, delta in _deltas(recorded) for code in _codes(delta.get("failure"))),
+                *_codes(ingredient.get("validation_status")),
+                *failed_now.get(uri, ()),
+            ]
+            yield {
+                "where": "active" if label == store["active_manifest"] else _text(label),
+                "relationship": _text(ingredient.get("relationship")),
+                "title": _text(ingredient.get("title")),
+                "manifest": _text(ingredient.get("active_manifest")),
+                "codes": sorted(set(failed)),
+            }
+
+
+def _deltas(results: Any) -> Iterator[tuple[str, _Json]]:
+    for entry in _mapping(results).get("ingredientDeltas") or ():
+        yield str(entry.get("ingredientAssertionURI")), _mapping(entry.get("validationDeltas"))
+
+
+def _parents_ok(ingredients: list[_Json]) -> bool | None:
+    if not ingredients:
+        return None
+    return not any(_breaking(code) for entry in ingredients for code in entry["codes"])
+
+
+def _breaking(code: str) -> bool:
+    # A manifest that was merely not fetched is unknown, not broken.
+    return _axis(code) in ("integrity", "signature") and code != "manifest.inaccessible"
+
+
+def _causes(facts: _Json) -> list[str]:
+    own = [code for code in facts["codes"] if _breaking(code) or _axis(code) == "freshness"]
+    below = {code for entry in facts["ingredients"] for code in entry["codes"] if _breaking(code)}
+    return own or sorted(below)
+
+
+def _detail(facts: _Json) -> str:
+    signer = facts["issuer"] or facts["common_name"] or "an unnamed signer"
+    if facts["state"] == "Invalid":
+        reasons = "; ".join(dict.fromkeys(map(plain_code, facts["causes"])))
+        return f"The C2PA manifest signed by {signer} is invalid: {reasons}"
+    standing = {
+        Grade.OFFICIAL: "who is on the C2PA trust list",
+        Grade.INTERIM: "who is on the interim trust list",
+        Grade.USER: "who is on a trust list of yours",
+        Grade.DEV: "a development certificate of this machine, which proves nothing to others",
+        Grade.TEST: "a published test certificate, which proves nothing",
+        Grade.UNTRUSTED: "who is on none of the trust lists in use",
+    }[Grade(facts["trust"])]
+    tail = "; the credentials of an earlier version fail" if facts["parents_ok"] is False else ""
+    return f"Intact C2PA manifest signed by {signer}, {standing}{tail}"
+
+
+def _mapping(value: Any) -> _Json:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str | None:
+    return value[:_MAX_TEXT] if isinstance(value, str) else None

@@ -1,0 +1,227 @@
+"""Signing: a manifest around finished media bytes, checked by reading it back.
+
+Always the last step: any later change of the file breaks the hashes. The file is never signed in
+place; on error nothing is left behind. What came with a manifest keeps it as its parent (facts
+§2.2): signing it as newly created would erase its provenance and still read as trusted.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from aiglabel.containers.sniff import Format
+from aiglabel.errors import SigningError
+from aiglabel.evidence import Evidence, Outcome, Status
+from aiglabel.label import Kind, Label
+from aiglabel.marks.credentials.manifest import Json, define
+from aiglabel.marks.credentials.problems import plain_code
+from aiglabel.marks.credentials.read import MARK, mime_of, read
+from aiglabel.marks.credentials.signer import Signer
+from aiglabel.marks.credentials.trust import TrustProfile, context
+
+if TYPE_CHECKING:
+    import c2pa
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signed:
+    """A signed file.
+
+    Attributes
+    ----------
+    data : bytes
+        The file; unchanged when the manifest is not embedded.
+    sidecar : bytes or None
+        The manifest store, to be kept as ``<file>.c2pa``, when it is not embedded.
+    outcome : Outcome
+        With facts manifest_label, profile, issuer, timestamped, origin (``created`` or ``opened``),
+        embedded, and parent_codes: what an allowed broken parent failed with.
+    """
+
+    data: bytes = field(repr=False)
+    sidecar: bytes | None = field(repr=False)
+    outcome: Outcome
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the manifest is inside the file."""
+        return self.sidecar is None
+
+
+def write(
+    coded: bytes,
+    fmt: Format,
+    *,
+    label: Label,
+    signer: Signer,
+    marks: Sequence[Outcome] = (),
+    parent: bytes | None = None,
+    allow_broken_parent: bool = False,
+    soft_binding: bool = False,
+    title: str = "",
+) -> Signed:
+    """Sign a picture whose other marks are in place.
+
+    Parameters
+    ----------
+    coded : bytes
+        The finished file.
+    fmt : Format
+        Of `coded`.
+    label : Label
+        `generated` without a signed parent becomes ``c2pa.created``; everything else that has a
+        parent becomes ``c2pa.opened`` of it.
+    signer : Signer
+    marks : sequence of Outcome
+        What was written before; `overlay` and `watermark` are told in the manifest.
+    parent : bytes, optional
+        The file `coded` was made from, as it came in.
+    allow_broken_parent : bool
+        Sign although the parent's credentials fail; the failure is recorded in the manifest.
+    soft_binding : bool
+        Name the watermark so that a stripped manifest can be found again; see `manifest.define`.
+    title : str
+
+    Returns
+    -------
+    Signed
+        With a sidecar where embedding would have damaged the file (an SDK bug with some HEIC).
+
+    Raises
+    ------
+    SigningError
+        Key, certificate, timestamp or parent; or the result did not read back as it should.
+    """
+    source = _source(coded, label, parent, allow_broken=allow_broken_parent)
+    definition = define(
+        label, fmt, marks=marks, title=title, has_parent=source is not None,
+        soft_binding=soft_binding,
+    )  # fmt: skip
+    data, store, stamped = _sign(coded, fmt, definition, signer, source, embed=True)
+    damaged = _damaged(coded, data, fmt)
+    if damaged:
+        data, store, stamped = _sign(coded, fmt, definition, signer, source, embed=False)
+    sidecar = store if damaged else None
+    evidence = read(data, fmt.mime, trust=TrustProfile.named(), sidecar=sidecar)
+    _accept(evidence, source)
+    outcome = _outcome(evidence, signer, source, stamped=stamped)
+    return Signed(data=data, sidecar=sidecar, outcome=outcome)
+
+
+class _Source(NamedTuple):
+    """The file that becomes the parent ingredient."""
+
+    data: bytes
+    broken: list[str]  # what its credentials fail with, where that was allowed
+
+
+def _source(
+    coded: bytes, label: Label, parent: bytes | None, *, allow_broken: bool
+) -> _Source | None:
+    """Return the parent to record, None where the file counts as created here."""
+    # Without a parent, a manifest may still be in the file itself: only its metadata was changed.
+    source = parent if parent is not None else coded
+    evidence = read(source, mime_of(source), trust=TrustProfile.named())
+    if evidence.status is Status.PRESENT or "remote_url" in evidence.facts:
+        return _Source(source, [])
+    if evidence.status is not Status.INVALID:
+        opened = parent is not None and label.kind is not Kind.GENERATED
+        return _Source(source, []) if opened else None
+    if evidence.facts["integrity"] == "unreadable":
+        raise SigningError(
+            f"the source's own C2PA credentials cannot be carried over: {evidence.detail}",
+            remedy="Get an intact copy, or remove its credentials on purpose first",
+        )
+    causes = evidence.facts["causes"]
+    if not allow_broken:
+        raise SigningError(
+            f"the source's own C2PA credentials fail ({', '.join(causes)}): {evidence.detail}",
+            remedy="Get an intact copy, or allow a broken parent, which records the failure",
+        )
+    return _Source(source, causes)
+
+
+def _sign(
+    coded: bytes,
+    fmt: Format,
+    definition: Json,
+    signer: Signer,
+    source: _Source | None,
+    *,
+    embed: bool,
+) -> tuple[bytes, bytes, bool]:
+    """Return the signed file, its manifest store and whether it is timestamped."""
+    signed = io.BytesIO()
+
+    def build(sdk_signer: c2pa.Signer) -> bytes:
+        import c2pa
+
+        signed.seek(0)
+        signed.truncate()
+        with c2pa.Builder(definition, context(TrustProfile.named())) as builder:
+            if source is not None:
+                builder.set_intent(c2pa.C2paBuilderIntent.EDIT)
+                mime = mime_of(source.data) or "application/octet-stream"
+                builder.add_ingredient(
+                    _ingredient(definition, source), mime, io.BytesIO(source.data)
+                )
+            if not embed:
+                builder.set_no_embed()
+            store: bytes = builder.sign(sdk_signer, fmt.mime, io.BytesIO(coded), signed)
+        return store
+
+    store, stamped = signer.run(build)
+    return (signed.getvalue() if embed else coded), store, stamped
+
+
+def _ingredient(definition: Json, source: _Source) -> Json:
+    ingredient = {"relationship": "parentOf"}
+    if "title" in definition:
+        ingredient["title"] = definition["title"]
+    if source.broken:
+        reasons = "; ".join(plain_code(code) for code in source.broken)
+        ingredient["description"] = f"Credentials of this file failed before relabelling: {reasons}"
+    return ingredient
+
+
+def _damaged(coded: bytes, signed: bytes, fmt: Format) -> bool:
+    """Whether embedding changed the picture or lost its XMP (facts 0.11)."""
+    from aiglabel.containers import coded_digest, read_xmp
+
+    return coded_digest(coded, fmt) != coded_digest(signed, fmt) or (
+        read_xmp(coded, fmt) != read_xmp(signed, fmt)
+    )
+
+
+def _accept(evidence: Evidence, source: _Source | None) -> None:
+    facts = evidence.facts
+    holds = evidence.status is Status.PRESENT or (source is not None and source.broken)
+    if not (holds and facts.get("integrity") == "match" and facts.get("signature") == "valid"):
+        raise SigningError(
+            f"the signed file does not read back as valid: {evidence.detail}",
+            remedy="Nothing was written; please report this",
+        )
+
+
+def _outcome(
+    evidence: Evidence, signer: Signer, source: _Source | None, *, stamped: bool
+) -> Outcome:
+    facts = {
+        "manifest_label": evidence.facts["manifest_label"],
+        "profile": signer.profile,
+        "issuer": evidence.facts["issuer"],
+        "timestamped": stamped,
+        "origin": "created" if source is None else "opened",
+        "embedded": evidence.facts["embedded"],
+        "parent_codes": [] if source is None else source.broken,
+    }
+    place = (
+        "in the file" if facts["embedded"] else "in a sidecar, as embedding would damage the file"
+    )
+    by = "the development certificate" if signer.profile == "dev" else facts["issuer"]
+    return Outcome(
+        mark=MARK, written=True, detail=f"C2PA manifest {place}, signed by {by}", facts=facts
+    )

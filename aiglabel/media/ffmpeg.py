@@ -1,0 +1,88 @@
+"""The ffmpeg program, run as a subprocess: found once, fed through pipes, never through a shell."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from functools import cache
+
+from aiglabel.errors import MediaError, UnsupportedFormat
+
+_TIMEOUT_S = 600
+
+
+@cache
+def ffmpeg_exe() -> str:
+    """Return the ffmpeg on PATH if it runs, else the one that imageio-ffmpeg brings.
+
+    Raises
+    ------
+    MediaError
+        Neither is there.
+    """
+    for exe in _candidates():
+        if _output_of(exe, "-version").startswith("ffmpeg"):
+            return exe
+    raise MediaError("no ffmpeg program was found", remedy="Install ffmpeg or imageio-ffmpeg")
+
+
+@cache
+def hevc_encoder() -> tuple[str, str]:
+    """Return (ffmpeg, encoder name) of the first ffmpeg that can code HEVC in software.
+
+    A distribution's ffmpeg may have been built without, so both programs are asked.
+
+    Raises
+    ------
+    UnsupportedFormat
+        None can.
+    """
+    for exe in _candidates():
+        listing = _output_of(exe, "-hide_banner", "-encoders")
+        for name in ("libx265", "libkvazaar"):
+            if f" {name} " in listing:
+                return exe, name
+    raise UnsupportedFormat(
+        "writing HEIC needs an ffmpeg with libx265 or libkvazaar",
+        remedy="Install imageio-ffmpeg, or write another format",
+    )
+
+
+def run(exe: str, arguments: Sequence[str], stdin: bytes) -> bytes:
+    """Run ffmpeg with `stdin` and return its standard output.
+
+    Raises
+    ------
+    MediaError
+        It failed or took longer than ten minutes; the reason is its last line.
+    """
+    command = [exe, "-hide_banner", "-loglevel", "error", *arguments]
+    try:
+        done = subprocess.run(command, input=stdin, capture_output=True, timeout=_TIMEOUT_S)
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        raise MediaError(f"ffmpeg did not run: {exc}") from exc
+    if done.returncode != 0 or not done.stdout:
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        raise MediaError(f"ffmpeg failed: {lines[-1] if lines else 'no output'}")
+    return done.stdout
+
+
+def _candidates() -> Iterator[str]:
+    on_path = shutil.which("ffmpeg")
+    if on_path:
+        yield on_path
+    try:
+        import imageio_ffmpeg
+
+        yield imageio_ffmpeg.get_ffmpeg_exe()
+    except (ImportError, RuntimeError):
+        return
+
+
+def _output_of(exe: str, *arguments: str) -> str:
+    try:
+        done = subprocess.run([exe, *arguments], capture_output=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.decode(errors="replace") if done.returncode == 0 else ""

@@ -1,0 +1,61 @@
+"""How much one file may ask for. Checked on headers, before anything is allocated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aiglabel.errors import CorruptMedia, ResourceLimit
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Upper bounds for one file; exceeding one raises `ResourceLimit` before the memory is taken.
+
+    Parameters
+    ----------
+    max_bytes : int
+        Size of the file.
+    max_pixels : int
+        Pixels of one frame. The default is Pillow's own bomb limit, which is not lifted: for
+        GIF, TIFF and WebP a larger value has no effect.
+    max_total_pixels : int
+        Pixels of all frames together; three bytes each are held in memory, six at 16 bits.
+    max_frames : int
+        Frames of an animation or pages of a TIFF.
+    max_side : int
+        Width or height.
+    """
+
+    max_bytes: int = 512 << 20
+    max_pixels: int = 178_956_970
+    max_total_pixels: int = 500_000_000
+    max_frames: int = 2000
+    max_side: int = 65_535
+
+    def check_bytes(self, count: int) -> None:
+        """Refuse a file of more than `max_bytes`."""
+        if count > self.max_bytes:
+            raise ResourceLimit(
+                f"the file has {count} bytes, the limit is {self.max_bytes}",
+                remedy="Raise Limits.max_bytes if the file is trusted",
+            )
+
+    def check_size(self, width: int, height: int) -> None:
+        """Refuse a frame that is empty, too long on a side or has too many pixels."""
+        if width < 1 or height < 1:
+            raise CorruptMedia(f"the picture has no pixels ({width} by {height})")
+        if max(width, height) > self.max_side or width * height > self.max_pixels:
+            raise ResourceLimit(
+                f"a picture of {width} by {height} pixels is over the limit of "
+                f"{self.max_pixels} pixels and {self.max_side} a side",
+                remedy="Raise Limits.max_pixels if the file is trusted",
+            )
+
+    def check_frames(self, count: int, pixels: int) -> None:
+        """Refuse more than `max_frames` frames or `max_total_pixels` in all of them."""
+        if count > self.max_frames or pixels > self.max_total_pixels:
+            raise ResourceLimit(
+                f"{count} frames with {pixels} pixels in all are over the limit of "
+                f"{self.max_frames} frames and {self.max_total_pixels} pixels",
+                remedy="Raise Limits.max_frames or max_total_pixels if the file is trusted",
+            )
