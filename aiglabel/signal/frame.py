@@ -2,8 +2,8 @@
 
 The luma of a picture is resized to S×S, so a mere resize of the picture, also unequal in x and y,
 leaves every coefficient in its place and needs no search; and the work does not grow with the
-megapixels. S is at most half the picture's shortest side, so the mark keeps to frequencies that
-survive compression and shrinking. The frame is split by a wavelet transform; its detail
+megapixels. S stays below the picture's shortest side, so the mark keeps to frequencies that survive
+compression and shrinking. The frame is split by a wavelet transform; its detail
 coefficients carry the mark.
 """
 
@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 
 Float = NDArray[np.float32]
 
-LADDER = (64, 128, 256)
+LADDER = (64, 96, 128, 192, 256)
+# Pixels of the picture's shortest side a frame sample stands for, at least.
+_COARSENESS = 1.5
 LEVELS = (1, 2)
 WAVELET = "sym4"
 # Detection also tries the frames of pictures that were larger (shrunk since) or smaller (enlarged).
@@ -30,7 +32,7 @@ _SHRUNK, _ENLARGED = 0.4, 16.0
 def side_for(shape: tuple[int, ...]) -> int:
     """Return the frame side used when marking a picture of `shape` (H, W, …)."""
     shortest = min(shape[:2])
-    return max((side for side in LADDER if 2 * side <= shortest), default=LADDER[0])
+    return max((side for side in LADDER if _COARSENESS * side <= shortest), default=LADDER[0])
 
 
 def sides_to_try(shape: tuple[int, ...]) -> list[int]:

@@ -175,7 +175,7 @@ def mark(
         visible = visible * _opacity_of_bands(frame.to_frame(opacity, side))
     order, chips = _carrier(key, side)
     gains = _gains(view, visible, order, chips, word)
-    jpeg = _JPEG_QUALITY_LARGE if min(plane.shape) >= 2 * side else _JPEG_QUALITY_SMALL
+    jpeg = _JPEG_QUALITY_LARGE if min(plane.shape) >= 1.5 * side else _JPEG_QUALITY_SMALL
     # Closed loop: the statistic grows about linearly with the amplitude, so a few steps suffice.
     amplitude = math.sqrt(wanted.faintest * wanted.strongest)
     for _ in range(_STEPS):

@@ -15,7 +15,7 @@ Float = NDArray[np.float32]
 
 # Grey levels of activity under which a place counts as flat: there the mark keeps to one unit.
 _KNEE = 1.5
-_EXPONENT = 0.6
+_EXPONENT = 0.8
 # Activity added before dividing, so that flat places do not shout.
 _FLOOR = 0.25
 # Whitened coefficients are clipped: edges would drown the many small coefficients.
@@ -53,7 +53,8 @@ def masked(plane: Float) -> Masked:
         # Box filters leave tiny negative values in float32: clamp, or a root makes them NaN.
         local = np.maximum(mean, 0) / unit
         divisor = (local + np.float32(_FLOOR)) * unit
-        amplitude = (1 + local / np.float32(_KNEE)) ** np.float32(_EXPONENT) * unit
+        calm = np.maximum(cv2.erode(mean, np.ones((3, 3), np.uint8)), 0) / unit
+        amplitude = (1 + calm / np.float32(_KNEE)) ** np.float32(_EXPONENT) * unit
         white.append(np.clip(band / divisor, -_CLIP, _CLIP))
         scale.append(np.broadcast_to(divisor, band.shape))
         visible.append(np.broadcast_to(amplitude, band.shape))
