@@ -77,7 +77,6 @@ class Authority:
         aki=True,
         start=timedelta(days=-1),
         end=timedelta(days=300),
-        digest=hashes.SHA256(),
         organization="Test Org",
         critical_purposes=False,
     ) -> tuple[bytes, bytes]:
@@ -92,7 +91,7 @@ class Authority:
         if aki:
             issuer = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(self.ski)
             draft = draft.add_extension(issuer, critical=False)
-        leaf = draft.sign(self.key, digest)
+        leaf = draft.sign(self.key, hashes.SHA256())
         return leaf.public_bytes(PEM), key_pem(key)
 
     def _draft(self, subject, public, start, end):

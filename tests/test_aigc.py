@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import shutil
@@ -18,7 +19,7 @@ from PIL import Image, PngImagePlugin
 from aiglabel import containers
 from aiglabel.containers import xmp
 from aiglabel.containers.sniff import Format, sniff
-from aiglabel.errors import LabelError, OutputError
+from aiglabel.errors import LabelError, MediaError, OutputError
 from aiglabel.evidence import Evidence, Status
 from aiglabel.label import Label
 from aiglabel.marks import aigc, iptc
@@ -126,6 +127,9 @@ def test_nothing_found_is_a_result(fmt):
     evidence = aigc.read(picture(fmt), fmt)
     assert evidence.status is Status.ABSENT
     assert evidence.facts["security"]["result"] == "absent"
+
+
+LABELLED = {fmt: aigc.write(picture(fmt), fmt, THEIRS)[0] for fmt in FORMATS}
 
 
 # --- who may change whose label -----------------------------------------------------------------
@@ -316,6 +320,31 @@ def test_a_lost_label_is_noticed(monkeypatch):
     monkeypatch.setattr(aigc, "write_properties", lambda data, fmt, properties: data)
     with pytest.raises(OutputError, match="did not read back"):
         aigc.write(picture(), Format.PNG, OURS)
+
+
+@given(
+    fmt=st.sampled_from(FORMATS),
+    place=st.floats(0, 1, exclude_max=True),
+    cut=st.integers(0, 12),
+    junk=st.binary(max_size=12),
+)
+def test_damaged_files_raise_nothing_but_media_errors(fmt, place, cut, junk):
+    data = LABELLED[fmt]
+    at = int(place * len(data))
+    damaged = data[:at] + junk + data[at + cut :]
+    with contextlib.suppress(MediaError):
+        json.dumps(dict(aigc.read(damaged, fmt).facts), ensure_ascii=False).encode()
+    with contextlib.suppress(MediaError):
+        json.dumps(dict(iptc.read(damaged, fmt).facts), ensure_ascii=False).encode()
+    with contextlib.suppress(MediaError, OutputError):
+        written, outcome = aigc.write(damaged, fmt, SPREAD)
+        assert not outcome.written or aigc.read(written, fmt).facts["count"] == 1
+
+
+def test_a_blank_packet_is_no_packet():
+    data = containers.write_xmp(picture(Format.WEBP), Format.WEBP, b"\0 \n")
+    marked, _ = aigc.write(data, Format.WEBP, OURS)
+    assert fields(marked) == to_fields(OURS)
 
 
 # --- provider codes -----------------------------------------------------------------------------

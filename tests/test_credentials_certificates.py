@@ -184,7 +184,7 @@ def test_a_bad_certificate_is_explained_before_signing(tmp_path):
     (tmp_path / "chain.pem").write_bytes(chain)
     (tmp_path / "key.pem").write_bytes(key)
     signer = Signer.pem(tmp_path / "chain.pem", tmp_path / "key.pem")
-    with pytest.raises(SigningError, match="no key usage.*authority key identifier") as caught:
+    with pytest.raises(SigningError, match=r"no key usage.*authority key identifier") as caught:
         write(picture(Format.JPEG), Format.JPEG, label=LABEL, signer=signer)
     assert caught.value.path == str(tmp_path / "chain.pem")
     with pytest.raises(SigningError, match="cannot be read"):

@@ -115,7 +115,7 @@ def plan(found: Evidence, label: Label, *, existing: Existing = "keep") -> Plan:
         facts: dict[str, Any] = {"fields": dict(fields) if fields else None, "warnings": warnings}
         return Plan(fields=fields, outcome=_outcome(written, detail, facts))
 
-    if found.status in (Status.ABSENT, Status.NOT_CHECKED):
+    if not found.facts.get("labels"):
         return decided(ours, True, f"Label {ours['Label']} written.")
     old: Mapping[str, str] | None = found.facts["fields"]
     made = label.kind in (Kind.GENERATED, Kind.EDITED)

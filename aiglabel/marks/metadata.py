@@ -22,6 +22,6 @@ def write_properties(data: bytes, fmt: Format, properties: Properties) -> bytes:
     """
     if not properties:
         return data
-    packets = containers.read_xmp(data, fmt)
-    packet = xmp.set_properties(packets[0] if packets else None, dict(properties))
+    packets = [each for each in containers.read_xmp(data, fmt) if each.strip(b"\0 \t\r\n")]
+    packet = xmp.set_properties(packets[0] if packets else None, properties)
     return containers.write_xmp(data, fmt, packet)

@@ -17,8 +17,8 @@ from aiglabel.containers.sniff import Format
 from aiglabel.errors import SigningError
 from aiglabel.evidence import Outcome
 from aiglabel.label import Kind, Label
-from aiglabel.marks.credentials import source_types
 from aiglabel.marks.credentials.trust import SOFT_BINDING_ALGORITHM
+from aiglabel.marks.source_types import NEWSCODES, OF_KIND, VOCABULARY
 
 SPEC_VERSION = "2.4"
 _IPTC_EXT = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
@@ -82,7 +82,7 @@ def _complete(label: Label, has_parent: bool) -> bool:
 
 
 def _origin(label: Label, *, has_parent: bool) -> list[Json]:
-    source_type = source_types.of_label(label.kind)
+    source_type = OF_KIND.get(label.kind)
     when = _utc(label.time)
     if not has_parent:
         if source_type is None:
@@ -107,8 +107,8 @@ def _marking(written: set[str], *, bound: bool) -> list[Json]:
         name = "c2pa.watermarked.bound" if bound else "c2pa.watermarked.unbound"
         actions.append(_action(name, _now(), _toolkit()))
     if "overlay" in written:
-        text = "visible AI-generated label"
-        actions.append(_action("c2pa.addedText", _now(), _toolkit(), source_types.ENHANCED, text))
+        text, enhanced = "visible AI-generated label", NEWSCODES + "algorithmicallyEnhanced"
+        actions.append(_action("c2pa.addedText", _now(), _toolkit(), enhanced, text))
     return actions
 
 
@@ -119,7 +119,7 @@ def _action(
     if agent:
         action["softwareAgent"] = agent
     if source_type is not None:
-        if source_type not in source_types.VOCABULARY:
+        if source_type not in VOCABULARY:
             raise SigningError(f"not a digital source type of IPTC or C2PA: {source_type}")
         action["digitalSourceType"] = source_type
     if description:
@@ -145,7 +145,7 @@ def _training_mining() -> Json:
 
 def _metadata(label: Label) -> list[Json]:
     stated = {
-        "Iptc4xmpExt:DigitalSourceType": source_types.of_label(label.kind),
+        "Iptc4xmpExt:DigitalSourceType": OF_KIND.get(label.kind),
         "Iptc4xmpExt:AISystemUsed": label.model,
         "Iptc4xmpExt:AISystemVersionUsed": label.model_version,
     }

@@ -15,7 +15,8 @@ _TEXTS: tuple[tuple[str, str, str], ...] = (
         "Check its address, or set the timestamp policy to best-effort",
     ),
     (
-        r"COSE signature invalid", "the signature made does not fit the certificate",
+        r"COSE signature invalid|signature does not match",
+        "the signature made does not fit the certificate",
         "Check that key, algorithm and certificate belong together",
     ),
     (

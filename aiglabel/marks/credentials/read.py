@@ -12,17 +12,19 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from typing import Any
 
 from aiglabel.containers.sniff import sniff
 from aiglabel.errors import UnsupportedFormat
 from aiglabel.evidence import Evidence, Status
-from aiglabel.marks.credentials import source_types
 from aiglabel.marks.credentials.problems import plain, plain_code
 from aiglabel.marks.credentials.trust import Grade, TrustProfile, context
+from aiglabel.marks.source_types import Meaning, source_type
 
 MARK = "credentials"
+_HOLDING = ("Trusted", "Valid")
 _MAX_ENTRIES = 200  # of a kind; a hostile manifest may list millions
 _MAX_TEXT = 300
 _CONTENT_MATCH = re.compile(r"assertion\.(data|bmff|boxes|collection)Hash\.match$")
@@ -46,7 +48,8 @@ def read(
         Its media type as far as known; the SDK goes by the bytes where they tell (`mime_of`).
     trust : TrustProfile
     sidecar : bytes, optional
-        A detached manifest store (``.c2pa``), read instead of an embedded one.
+        A detached manifest store (``.c2pa``). It goes before an embedded one unless it does not
+        hold, as a stale one left beside a newer file.
 
     Returns
     -------
@@ -65,15 +68,42 @@ def read(
         causes : the failure codes that make the file invalid, of ingredients where they do
         issuer, common_name, algorithm, time, timestamped : of the active signature
         claim_generator, manifest_label, embedded, title
-        software_agent, when : of the active manifest's action that declares AI, else of its first
+        software_agent, when : the generating system as {name, version} and its time, from the
+            statement that tells most; of the first action where none declares AI
         actions : of the active manifest
-        ai_declared : list of {where, source_type, action, strength, text, software_agent, when}
+        ai_declared : list of {where, source_type (URI as found), action, strength (``strong`` or
+            ``weak``), text, software_agent, when}; where is ``active`` or a manifest label
         ingredients : list of {where, relationship, title, manifest, codes}
         parents_ok : False when an ingredient's credentials were or are broken; None without any
     """
+    kind = mime if mime is not None else mime_of(data)
+    look = partial(_read_one, data, kind, trust=trust)
+    if sidecar is None:
+        return look()
+    beside = look(sidecar=sidecar)
+    if beside.status is Status.PRESENT:
+        return beside
+    inside = look()
+    return beside if inside.status is Status.ABSENT else inside
+
+
+def mime_of(data: bytes) -> str | None:
+    """Return the media type the first bytes tell, None where they tell nothing.
+
+    Pictures of the toolkit, and the text format the SDK cannot tell by itself.
+    """
+    try:
+        return sniff(data).mime
+    except UnsupportedFormat:
+        return "image/svg+xml" if b"<svg" in data[:4096] else None
+
+
+def _read_one(
+    data: bytes, kind: str | None, *, trust: TrustProfile, sidecar: bytes | None = None
+) -> Evidence:
+    """Read the embedded manifest, or the detached one where it is given."""
     import c2pa
 
-    kind = mime if mime is not None else mime_of(data)
     try:
         with c2pa.Reader(kind, io.BytesIO(data), sidecar, context=context(trust)) as reader:
             text, embedded = reader.json(), reader.is_embedded()
@@ -86,17 +116,6 @@ def read(
     except (c2pa.C2paError, ValueError, KeyError, RecursionError) as error:
         return _unreadable(error)
     return _evidence(store, embedded=embedded, trust=trust)
-
-
-def mime_of(data: bytes) -> str | None:
-    """Return the media type the first bytes tell, None where they tell nothing.
-
-    Pictures of the toolkit, and the text format the SDK cannot tell by itself.
-    """
-    try:
-        return sniff(data).mime
-    except UnsupportedFormat:
-        return "image/svg+xml" if b"<svg" in data[:4096] else None
 
 
 def _unreadable(error: Exception) -> Evidence:
@@ -141,11 +160,11 @@ def _evidence(store: _Json, *, embedded: bool, trust: TrustProfile) -> Evidence:
         "ingredients": ingredients,
         "parents_ok": _parents_ok(ingredients),
     }
-    facts["causes"] = _causes(facts) if facts["state"] == "Invalid" else []
-    strong = [entry["uri"] for entry in declared if entry["strength"] == "strong"]
+    facts["causes"] = [] if facts["state"] in _HOLDING else _causes(facts)
+    strong = [entry["source_type"] for entry in declared if entry["strength"] == "strong"]
     return Evidence(
         mark=MARK,
-        status=Status.INVALID if facts["state"] == "Invalid" else Status.PRESENT,
+        status=Status.PRESENT if facts["state"] in _HOLDING else Status.INVALID,
         payload=strong[0] if strong else None,
         where=f"{'embedded' if embedded else 'detached'} manifest {facts['manifest_label']}",
         detail=_detail(facts),
@@ -206,35 +225,31 @@ def _declared(store: _Json) -> Iterator[_Json]:
     """Every statement that AI made the content, in the active manifest and in all below it."""
     for label, manifest in _manifests(store):
         where = "active" if label == store["active_manifest"] else _text(label)
-        for action in _actions(manifest):
-            uri = action.get("digitalSourceType")
-            words = " ".join(filter(None, map(_text, _descriptions(action))))
-            entry = {
-                "where": where, "source_type": source_types.code(uri) if uri else None,
-                "action": _text(action.get("action")), "uri": _text(uri), "text": words or None,
-                "software_agent": _agent(action.get("softwareAgent")),
-                "when": _text(action.get("when")),
-            }  # fmt: skip
+        statements = [
+            *((action.get("digitalSourceType"), action) for action in _actions(manifest)),
+            *((uri, {}) for uri in _metadata_values(manifest, "DigitalSourceType")),
+        ]
+        for uri, action in statements:
+            words = " ".join(filter(None, map(_text, _descriptions(action)))) or None
             strength = _strength(uri, words)
             if strength:
-                yield {**entry, "strength": strength}
-        for uri in _metadata_values(manifest, "DigitalSourceType"):
-            strength = _strength(uri, "")
-            if strength:
                 yield {
-                    "where": where, "source_type": source_types.code(uri), "action": None,
-                    "uri": uri, "text": None, "software_agent": None, "when": None,
+                    "where": where,
+                    "source_type": _text(uri),
+                    "action": _text(action.get("action")),
                     "strength": strength,
-                }  # fmt: skip
+                    "text": words,
+                    "software_agent": _agent(action.get("softwareAgent")),
+                    "when": _text(action.get("when")),
+                }
 
 
-def _strength(uri: Any, words: str) -> str | None:
-    if uri:
-        code = source_types.code(uri)
-        if code in source_types.MODEL_MADE:
-            return "strong"
-        return "weak" if code in source_types.ALGORITHM_MADE else None
-    return "weak" if _FREE_TEXT.search(words) else None
+def _strength(uri: Any, words: str | None) -> str | None:
+    """Return ``strong`` for a trained model, ``weak`` for a hint, None for neither."""
+    if isinstance(uri, str) and uri:
+        meaning = source_type(uri).meaning
+        return {Meaning.AI: "strong", Meaning.SYNTHETIC: "weak"}.get(meaning)
+    return "weak" if words and _FREE_TEXT.search(words) else None
 
 
 def _manifests(store: _Json) -> Iterator[tuple[str, _Json]]:
@@ -351,7 +366,7 @@ def _causes(facts: _Json) -> list[str]:
 
 def _detail(facts: _Json) -> str:
     signer = facts["issuer"] or facts["common_name"] or "an unnamed signer"
-    if facts["state"] == "Invalid":
+    if facts["state"] not in _HOLDING:
         reasons = "; ".join(dict.fromkeys(map(plain_code, facts["causes"])))
         return f"The C2PA manifest signed by {signer} is invalid: {reasons}"
     standing = {

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
@@ -25,6 +26,7 @@ from aiglabel.marks.credentials.devcert import dev_directory
 
 if TYPE_CHECKING:
     import c2pa
+    from cryptography import x509
 
 SNAPSHOT = files("aiglabel") / "assets" / "trust"
 
@@ -164,8 +166,6 @@ def settings(profile: TrustProfile) -> dict[str, Any]:
 
     The SDK ignores misspelt keys silently, so the tests check the effect of each.
     """
-    # Claim-signing lists first: the SDK reports the first list that matches.
-    lists = sorted(profile.lists, key=lambda entry: entry.kind != "manifest")
     return {
         "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
         "core": {
@@ -179,11 +179,29 @@ def settings(profile: TrustProfile) -> dict[str, Any]:
         "trust": {
             "trust_config": "\n".join(ACCEPTED_PURPOSES),
             "anchors": [
-                {"trust_anchors": entry.pem, "trust_uri": entry.uri, "trust_kind": entry.kind}
-                for entry in lists
+                {"trust_anchors": pem, "trust_uri": entry.uri, "trust_kind": entry.kind}
+                for entry, pem in _distinct(profile.lists)
             ],
         },
     }
+
+
+def _distinct(lists: tuple[TrustList, ...]) -> Iterator[tuple[TrustList, str]]:
+    """Give each anchor to one list only: claim-signing lists first, the best grade first.
+
+    Of several lists with the same anchor the SDK reports any, by chance; 16 roots are on both
+    official lists, so half of all reads would call their signers untrusted (see `granted`). A
+    claim-signing anchor vouches for time-stamping authorities as well.
+    """
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    ranks = list(Grade)
+    taken: set[x509.Certificate] = set()
+    for entry in sorted(lists, key=lambda each: (each.kind != "manifest", ranks.index(each.grade))):
+        fresh = dict.fromkeys(load_chain(entry.pem.encode())).keys() - taken
+        taken |= fresh
+        if fresh:
+            yield entry, "".join(each.public_bytes(Encoding.PEM).decode() for each in fresh)
 
 
 def context(profile: TrustProfile) -> c2pa.Context:

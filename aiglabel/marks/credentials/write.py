@@ -12,6 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from aiglabel import containers
+from aiglabel.containers import exif
+from aiglabel.containers.bounds import uint
 from aiglabel.containers.sniff import Format
 from aiglabel.errors import SigningError
 from aiglabel.evidence import Evidence, Outcome, Status
@@ -88,7 +91,7 @@ def write(
     Returns
     -------
     Signed
-        With a sidecar where embedding would have damaged the file (an SDK bug with some HEIC).
+        With a sidecar where embedding would damage the file: TIFF of several pages, some HEIC.
 
     Raises
     ------
@@ -100,12 +103,13 @@ def write(
         label, fmt, marks=marks, title=title, has_parent=source is not None,
         soft_binding=soft_binding,
     )  # fmt: skip
-    data, store, stamped = _sign(coded, fmt, definition, signer, source, embed=True)
-    damaged = _damaged(coded, data, fmt)
-    if damaged:
-        data, store, stamped = _sign(coded, fmt, definition, signer, source, embed=False)
-    sidecar = store if damaged else None
-    evidence = read(data, fmt.mime, trust=TrustProfile.named(), sidecar=sidecar)
+    embed = not _has_pages(coded, fmt)
+    data, store, stamped = _sign(coded, fmt, definition, signer, source, embed=embed)
+    if embed and _damaged(coded, data, fmt):
+        embed = False
+        data, store, stamped = _sign(coded, fmt, definition, signer, source, embed=embed)
+    sidecar = None if embed else store
+    evidence = read(data, fmt.mime, trust=_lists(source), sidecar=sidecar)
     _accept(evidence, source)
     outcome = _outcome(evidence, signer, source, stamped=stamped)
     return Signed(data=data, sidecar=sidecar, outcome=outcome)
@@ -161,7 +165,7 @@ def _sign(
 
         signed.seek(0)
         signed.truncate()
-        with c2pa.Builder(definition, context(TrustProfile.named())) as builder:
+        with c2pa.Builder(definition, context(_lists(source))) as builder:
             if source is not None:
                 builder.set_intent(c2pa.C2paBuilderIntent.EDIT)
                 mime = mime_of(source.data) or "application/octet-stream"
@@ -177,6 +181,12 @@ def _sign(
     return (signed.getvalue() if embed else coded), store, stamped
 
 
+def _lists(source: _Source | None) -> TrustProfile:
+    # The manifest records how its parent stood by the public lists. Without a parent they are of no
+    # use: whether readers will trust our own signature is not the writer's question.
+    return TrustProfile.named("none" if source is None else "default")
+
+
 def _ingredient(definition: Json, source: _Source) -> Json:
     ingredient = {"relationship": "parentOf"}
     if "title" in definition:
@@ -187,12 +197,23 @@ def _ingredient(definition: Json, source: _Source) -> Json:
     return ingredient
 
 
+def _has_pages(coded: bytes, fmt: Format) -> bool:
+    """Whether it is a TIFF of several pages.
+
+    The SDK appends a page without dimensions to such files; Pillow refuses them and libtiff
+    reports an error.
+    """
+    if fmt is not Format.TIFF:
+        return False
+    first, order = exif.first_directory(coded)
+    return uint(coded, first.link_at, 4, "the offset of the second page", order) != 0
+
+
 def _damaged(coded: bytes, signed: bytes, fmt: Format) -> bool:
     """Whether embedding changed the picture or lost its XMP (facts 0.11)."""
-    from aiglabel.containers import coded_digest, read_xmp
-
-    return coded_digest(coded, fmt) != coded_digest(signed, fmt) or (
-        read_xmp(coded, fmt) != read_xmp(signed, fmt)
+    same_picture = containers.coded_digest(coded, fmt) == containers.coded_digest(signed, fmt)
+    return not (
+        same_picture and containers.read_xmp(coded, fmt) == containers.read_xmp(signed, fmt)
     )
 
 
