@@ -20,7 +20,13 @@ from numpy.typing import NDArray
 
 from aiglabel import containers, media
 from aiglabel.containers.sniff import SUFFIXES, Format, sniff
-from aiglabel.errors import AigLabelError, OutputError, PolicyError, UnsupportedFormat
+from aiglabel.errors import (
+    AigLabelError,
+    OutputError,
+    PolicyError,
+    SigningError,
+    UnsupportedFormat,
+)
 from aiglabel.evidence import Outcome
 from aiglabel.key import Key
 from aiglabel.label import Label
@@ -318,6 +324,11 @@ class _Job:
         self.limits, self.label, self.payload = labeler.limits, label, payload
         self.quality = quality
 
+    @property
+    def _signs(self) -> bool:
+        asked = self.label is not None and self.policy.credentials.enabled
+        return asked and self.signer is not None
+
     def run(self, source: bytes | Picture, fmt: Format) -> EmbedResult:
         """Label a file's bytes, or a picture made of an array."""
         clock = _Clock()
@@ -328,6 +339,12 @@ class _Job:
         if picture is None and (repaint or fmt is not sniff(data)):
             with clock.step("decode"):
                 picture = media.decode(data, limits=self.limits)
+        unsigned = bool(data) and not self._signs and containers.has_c2pa(data, sniff(data))
+        if unsigned and picture is None:
+            raise SigningError(
+                "the file carries C2PA credentials that a new label would invalidate",
+                remedy="Pass a signer, so that they become the parent of new ones",
+            )
         outcomes: list[Outcome] = []
         coded: bytes = data
         notes: list[str] = []
@@ -335,6 +352,8 @@ class _Job:
             picture = media.fit(picture, fmt)
             outcomes += self._paint(picture, clock)
             coded, notes = self._encode(picture, data, fmt, clock)
+            if unsigned:
+                notes.append("its C2PA credentials do not fit the new pixels; a signer keeps them")
         coded, more = self._describe(coded, data, fmt, clock)
         outcomes += more
         signed = self._sign(coded, data, fmt, outcomes, clock)
@@ -408,7 +427,7 @@ class _Job:
     def _sign(
         self, coded: bytes, source: bytes, fmt: Format, outcomes: list[Outcome], clock: _Clock
     ) -> credentials.Signed | None:
-        if self.signer is None or self.label is None or not self.policy.credentials.enabled:
+        if not self._signs or self.signer is None or self.label is None:
             return None
         with clock.step("sign"):
             return credentials.write(

@@ -262,7 +262,7 @@ needs_fixtures = pytest.mark.skipif(not FIXTURES.is_dir(), reason="no C2PA fixtu
     [
         ("c2pa-org__adobe-20220124-E-sig-CA.jpg", r"claimSignature\.mismatch", True),
         ("contentauth__CIE-sig-CA.jpg", r"claimSignature\.mismatch", True),
-        ("microsoft__cards_expired_without_timestamp.jpg", r"signingCredential\.expired", True),
+        ("microsoft__cards_expired_without_timestamp.jpg", None, True),
         ("contentauth__no_alg.jpg", "cannot be carried over", False),
         ("microsoft__DALL-E_cloud_surfing_puppy.webp", None, True),
         ("contentauth__libpng-test_with_url.png", None, True),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
 from typing import Literal
 
 from aiglabel.errors import CorruptMedia
-
-MAX_TEXT = 1 << 20  # bytes one compressed text may grow to
 
 Order = Literal["big", "little"]
 Span = tuple[int, int]  # (start, end) byte offsets
@@ -33,26 +33,33 @@ def uint(data: bytes, at: int, size: int, what: str, order: Order = "big") -> in
     return int.from_bytes(take(data, at, size, what), order)
 
 
-def inflate(data: bytes, what: str) -> tuple[bytes, bool]:
-    """Return at most `MAX_TEXT` bytes of a zlib stream, and whether that was all of it."""
+def inflate(data: bytes, limit: int, what: str) -> tuple[bytes, bool]:
+    """Return at most `limit` bytes of a zlib stream, and whether that was all of it."""
     stream = zlib.decompressobj()
     try:
-        text = stream.decompress(data, MAX_TEXT)
+        text = stream.decompress(data, limit)
     except zlib.error as error:
         raise CorruptMedia(f"{what} does not decompress: {error}") from error
     return text, not stream.unconsumed_tail
 
 
-def gather(data: bytes, spans: Iterable[Span], what: str) -> list[bytes]:
-    """Return the bytes of every span.
+def check_total(spans: Iterable[Span], data: bytes, what: str) -> None:
+    """Refuse spans that are together longer than four times the file.
 
     Spans of an honest file hardly overlap; a lying one could point thousands of times at the same
-    megabytes, so the sum is held below four times the file.
+    megabytes.
     """
-    spans = list(spans)
     if sum(end - start for start, end in spans) > 4 * len(data):
         raise CorruptMedia(f"{what} claims more bytes than the file has")
-    return [take(data, start, end - start, what) for start, end in spans]
+
+
+def gather(data: bytes, spans: Sequence[Span], what: str) -> list[memoryview]:
+    """Return views of every span, all of them inside the file and no more than is honest."""
+    check_total(spans, data, what)
+    if any(start < 0 or start > end or end > len(data) for start, end in spans):
+        raise CorruptMedia(f"{what} runs past the end of its data")
+    view = memoryview(data)
+    return [view[start:end] for start, end in spans]
 
 
 def splice(data: bytes, edits: Iterable[Splice]) -> bytes:
@@ -64,15 +71,25 @@ def splice(data: bytes, edits: Iterable[Splice]) -> bytes:
     return b"".join([*out, data[at:]])
 
 
+def mover(edits: Iterable[Splice]) -> Callable[[int], int]:
+    """Return the function that tells where an offset of the old file is after `splice`."""
+    ordered = sorted((end, len(new) - (end - start)) for start, end, new in edits)
+    ends = [end for end, _ in ordered]
+    shifts = [0, *accumulate(grown for _, grown in ordered)]
+    return lambda at: at + shifts[bisect_right(ends, at)]
+
+
 def clear_of(spans: Iterable[Span], reserved: Iterable[Span]) -> list[Span]:
     """Return the spans that overlap none of the reserved ones."""
-    reserved = [span for span in reserved if span[0] < span[1]]
-    return [(a, b) for a, b in spans if not any(a < end and start < b for start, end in reserved)]
+    ordered = sorted(span for span in reserved if span[0] < span[1])
+    starts = [start for start, _ in ordered]
+    reach = [0, *accumulate((end for _, end in ordered), max)]
+    return [(a, b) for a, b in spans if reach[bisect_left(starts, b)] <= a]
 
 
-def blanked(data: bytes, stale: Iterable[Span]) -> bytes:
+def blanked(data: bytes, stale: Sequence[Span]) -> bytes:
     """Overwrite the spans of a replaced packet, lest a scanner take dead bytes for the label."""
     out = bytearray(data)
-    for start, end in stale:
-        out[start:end] = bytes(end - start)
+    for (start, end), old in zip(stale, gather(data, stale, "an XMP packet"), strict=True):
+        out[start:end] = bytes(len(old))
     return bytes(out)

@@ -12,7 +12,17 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from aiglabel.containers import exif
-from aiglabel.containers.bounds import Span, Splice, blanked, clear_of, gather, splice, take, uint
+from aiglabel.containers.bounds import (
+    Span,
+    Splice,
+    blanked,
+    clear_of,
+    gather,
+    mover,
+    splice,
+    take,
+    uint,
+)
 from aiglabel.containers.isobmff import (
     IN_FILE,
     IN_IDAT,
@@ -27,6 +37,7 @@ from aiglabel.containers.isobmff import (
     chunk_offsets,
     media_tables,
     metas,
+    movie,
     pack,
     sample_spans,
     tracks,
@@ -53,9 +64,7 @@ def read_xmp(data: bytes) -> list[bytes]:
     """
     places = [meta.spans(number) for meta in metas(data) for number in meta.numbers(_is_xmp)]
     places += [[(found.body + 16, found.end)] for found in _uuids(data, _XMP_UUID)]
-    parts = iter(gather(data, [span for place in places for span in place], "XMP"))
-    packets = [b"".join(next(parts) for _ in place) for place in places]
-    return list(dict.fromkeys(packets))
+    return list(dict.fromkeys(_payloads(data, places)))
 
 
 def write_xmp(data: bytes, packet: bytes) -> bytes:
@@ -105,6 +114,12 @@ def has_c2pa(data: bytes) -> bool:
     return any(b"manifest" in data[b.body + 16 : b.body + 32] for b in _uuids(data, _C2PA_UUID))
 
 
+def _payloads(data: bytes, places: list[list[Span]]) -> list[bytes]:
+    """Return the bytes of several items, each joined from its spans."""
+    parts = iter(gather(data, [span for place in places for span in place], "an item"))
+    return [b"".join(next(parts) for _ in place) for place in places]
+
+
 def _is_xmp(item: Item) -> bool:
     return item.kind == b"mime" and item.mime == _XMP_TYPE
 
@@ -124,12 +139,9 @@ def _references(data: bytes, meta: Meta) -> list[Box]:
 
 def _exif_blocks(data: bytes) -> list[bytes]:
     """Return the EXIF blocks, without the offset each item begins with."""
-    blocks = dict[bytes, None]()
-    for meta in metas(data):
-        for number in meta.numbers(_is_exif):
-            raw = b"".join(gather(data, meta.spans(number), "EXIF"))
-            blocks[raw[4 + uint(raw, 0, 4, "EXIF") :]] = None
-    return list(blocks)
+    places = [meta.spans(number) for meta in metas(data) for number in meta.numbers(_is_exif)]
+    blocks = [raw[4 + uint(raw, 0, 4, "EXIF") :] for raw in _payloads(data, places)]
+    return list(dict.fromkeys(blocks))
 
 
 def _properties(data: bytes) -> set[str]:
@@ -153,7 +165,7 @@ def _with_item(data: bytes, same: Callable[[Item], bool], entry: bytes, payload:
     if any(part.kind == b"moof" for part in top):
         raise UnsupportedFormat("fragmented picture sequences are not handled")
     found = metas(data)
-    if not found or found[0].box not in top:
+    if not found or found[0].track:
         raise UnsupportedFormat(
             "the file has no item table to hold metadata", remedy="Save it as a still picture"
         )
@@ -175,10 +187,7 @@ def _with_item(data: bytes, same: Callable[[Item], bool], entry: bytes, payload:
 
     # Every field keeps its width, so a draft with the old offsets has the lengths of the final one.
     draft = edits(lambda at: at, Extent(0, 0, len(payload)))
-
-    def moved(at: int) -> int:
-        return at + sum(len(new) - (end - start) for start, end, new in draft if end <= at)
-
+    moved = mover(draft)
     final = edits(moved, Extent(0, moved(len(data)) + 8, len(payload)))
     return splice(blanked(data, stale), final) + box(b"mdat", payload)
 
@@ -232,28 +241,26 @@ def _movie_edits(
     libavif lets the items of a track share bytes with those of the file. c2pa 0.38 moves only the
     latter when it signs, after which the sequence does not open; copies in ``idat`` need no moving.
     """
-    result: list[Splice] = []
-    for movie in [part for part in boxes(data) if part.kind == b"moov"]:
-        grown = 0
-        for track in [part for part in boxes(data, movie.body, movie.end) if part.kind == b"trak"]:
-            for meta in found:
-                if track.start < meta.box.start < track.end:
-                    copied = _self_contained(data, meta, same, payload)
-                    more = len(copied) - (meta.box.end - meta.box.start)
-                    result += [(meta.box.start, meta.box.end, copied), _resized(track, more)]
-                    grown += more
-        result += [_resized(movie, grown)] if grown else []
-    return result
+    result, total = list[Splice](), 0
+    for meta in found:
+        assert meta.track is not None
+        copied = _self_contained(data, meta, same, payload)
+        grown = len(copied) - (meta.box.end - meta.box.start)
+        result += [(meta.box.start, meta.box.end, copied), _resized(meta.track, grown)]
+        total += grown
+    moov = movie(data)
+    return [*result, _resized(moov, total)] if moov else result
 
 
 def _self_contained(data: bytes, meta: Meta, same: Callable[[Item], bool], payload: bytes) -> bytes:
     """Return a ``meta`` box whose items are in its own ``idat``, those of a kind as `payload`."""
-    entries, store = dict[int, Location](), b""
-    for item in meta.items:
-        own = b"".join(gather(data, meta.spans(item.number), "a track's item"))
+    entries, store, at = dict[int, Location](), list[bytes](), 0
+    contents = _payloads(data, [meta.spans(item.number) for item in meta.items])
+    for item, own in zip(meta.items, contents, strict=True):
         content = payload if same(item) else own
-        entries[item.number] = Location(IN_IDAT, 0, 0, [Extent(0, len(store), len(content))])
-        store += content
+        entries[item.number] = Location(IN_IDAT, 0, 0, [Extent(0, at, len(content))])
+        store.append(content)
+        at += len(content)
     parts = [
         data[part.start : part.end]
         for kind, part in meta.parts.items()
@@ -261,7 +268,7 @@ def _self_contained(data: bytes, meta: Meta, same: Callable[[Item], bool], paylo
     ]
     iloc = ItemLocations(1, (4, 4, 0, 0), entries).pack()
     head = data[meta.box.body : meta.box.body + 4]
-    return box(b"meta", head + b"".join([*parts, iloc, box(b"idat", store)]))
+    return box(b"meta", head + b"".join([*parts, iloc, box(b"idat", b"".join(store))]))
 
 
 def _primary(data: bytes, meta: Meta) -> int:

@@ -96,16 +96,17 @@ class ItemLocations:
 
 @dataclass(frozen=True)
 class Meta:
-    """One ``meta`` box, of the file or of a track, with its item tables."""
+    """One ``meta`` box, of the file or of a `track`, with its item tables."""
 
     box: Box
+    track: Box | None
     parts: dict[bytes, Box]
     items: list[Item]
     locations: ItemLocations
 
-    def numbers(self, chosen: Callable[[Item], bool]) -> list[int]:
-        """Return the identifiers of the chosen items."""
-        return [item.number for item in self.items if chosen(item)]
+    def numbers(self, chosen: Callable[[Item], bool]) -> dict[int, None]:
+        """Return the identifiers of the chosen items, as an ordered set."""
+        return {item.number: None for item in self.items if chosen(item)}
 
     def spans(self, number: int) -> list[Span]:
         """Return where in the file the bytes of an item are; nothing for an item without any."""
@@ -150,25 +151,23 @@ def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[Box]:
         start += size
 
 
+def movie(data: bytes) -> Box | None:
+    """Return the ``moov`` box of a picture sequence."""
+    return next((part for part in boxes(data) if part.kind == b"moov"), None)
+
+
 def tracks(data: bytes) -> list[Box]:
     """Return the ``trak`` boxes."""
-    movies = [movie for movie in boxes(data) if movie.kind == b"moov"]
-    inside = [part for movie in movies for part in boxes(data, movie.body, movie.end)]
+    moov = movie(data)
+    inside = boxes(data, moov.body, moov.end) if moov else ()
     return [part for part in inside if part.kind == b"trak"]
 
 
 def metas(data: bytes) -> list[Meta]:
     """Return the ``meta`` boxes that have items: the file's, then the tracks'."""
-    found = [part for part in boxes(data) if part.kind == b"meta"]
-    for track in tracks(data):
-        found += [b for b in boxes(data, track.body, track.end) if b.kind == b"meta"]
-    result = []
-    for meta in found:
-        parts = {part.kind: part for part in boxes(data, meta.body + 4, meta.end)}
-        if b"iinf" in parts and b"iloc" in parts:
-            locations = _locations(data[parts[b"iloc"].body : parts[b"iloc"].end])
-            result.append(Meta(meta, parts, list(_items(data, parts[b"iinf"])), locations))
-    return result
+    found = [_meta(data, boxes(data), None)]
+    found += [_meta(data, boxes(data, trak.body, trak.end), trak) for trak in tracks(data)]
+    return [meta for meta in found if meta]
 
 
 def media_tables(
@@ -217,6 +216,19 @@ def sample_spans(data: bytes, tables: dict[bytes, Box]) -> list[Span]:
         length = same * count if same else sum(islice(each, count))
         spans.append((offset, offset + length))
     return spans
+
+
+def _meta(data: bytes, around: Iterator[Box], track: Box | None) -> Meta | None:
+    """Return the first ``meta`` box among those `around`, if it has items."""
+    for found in around:
+        if found.kind == b"meta":
+            parts = {part.kind: part for part in boxes(data, found.body + 4, found.end)}
+            if b"iinf" in parts and b"iloc" in parts:
+                locations = _locations(data[parts[b"iloc"].body : parts[b"iloc"].end])
+                items = list(_items(data, parts[b"iinf"]))
+                return Meta(found, track, parts, items, locations)
+            return None
+    return None
 
 
 def _items(data: bytes, iinf: Box) -> Iterator[Item]:

@@ -102,7 +102,7 @@ def read_texts(data: bytes) -> list[TextField]:
 
 def carry_over(source: bytes, coded: bytes) -> tuple[bytes, list[str]]:
     """Bring the metadata segments of `source` into `coded`."""
-    own = [segment for segment in _header(coded) if segment.kind]
+    own = [s for s in _header(coded) if s.kind not in ("", "Adobe")]
     have = {segment.kind for segment in own}
     comments = {segment.body for segment in own if segment.kind == "COM"}
     lost: dict[str, None] = {}

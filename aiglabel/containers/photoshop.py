@@ -14,15 +14,15 @@ def without_thumbnail(resources: bytes) -> bytes:
     Long resources are split over several APP13 segments, so a block that runs past the end is
     usual and not a fault of the file.
     """
-    kept, at = b"", 0
+    kept, at = [], 0
     try:
         while at < len(resources):
             end, number = _resource(resources, at)
-            kept += b"" if number in _THUMBNAILS else resources[at:end]
+            kept += [] if number in _THUMBNAILS else [resources[at:end]]
             at = end
     except CorruptMedia:
         return resources
-    return kept
+    return b"".join(kept)
 
 
 def _resource(resources: bytes, at: int) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from aiglabel.containers import exif
-from aiglabel.containers.bounds import MAX_TEXT, inflate, take, uint
+from aiglabel.containers.bounds import inflate, take, uint
 from aiglabel.containers.texts import TextField, decode
 from aiglabel.errors import CorruptMedia
 
@@ -26,6 +26,8 @@ _DESCRIBES = {
 }  # fmt: skip
 _PROFILES = {b"iCCP", b"sRGB"}  # one excludes the other
 _PIXEL_BOUND = _CODED | {b"IEND", b"sBIT", b"bKGD", b"hIST", b"sPLT", b"caBX", b"iDOT"}
+_MAX_TEXT = 1 << 20  # bytes one compressed text may grow to
+_MAX_TEXTS = 16 * _MAX_TEXT  # and all of them together
 _WHAT = "a PNG chunk"
 
 
@@ -41,21 +43,26 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Text:
-    """A text chunk taken apart; `raw` is decompressed, at most `MAX_TEXT` bytes."""
+    """A text chunk taken apart; `raw` is decompressed and, if not `whole`, cut off."""
 
+    kind: bytes
     keyword: bytes
     raw: bytes
     whole: bool
+
+    @property
+    def is_xmp(self) -> bool:
+        """Whether it holds a packet, in whatever spelling."""
+        return self.keyword in (_XMP, _RAW_XMP)
 
 
 def read_xmp(data: bytes) -> list[bytes]:
     """Return the packets of iTXt, tEXt and zTXt, and of ImageMagick's raw profiles."""
     packets = []
-    for chunk in _chunks(data):
-        text = _text(chunk)
-        if text is not None and text.keyword in (_XMP, _RAW_XMP):
+    for text in _texts(data):
+        if text.is_xmp:
             if not text.whole:
-                raise CorruptMedia(f"a compressed XMP packet is larger than {MAX_TEXT} bytes")
+                raise CorruptMedia(f"a compressed XMP packet is larger than {_MAX_TEXT} bytes")
             packets.append(text.raw if text.keyword == _XMP else _raw_profile(text.raw))
     return packets
 
@@ -78,17 +85,14 @@ def write_xmp(data: bytes, packet: bytes) -> bytes:
 def read_texts(data: bytes) -> list[TextField]:
     """Return every text chunk but XMP, and the texts of EXIF."""
     found = []
-    for chunk in _chunks(data):
-        if chunk.kind == b"eXIf":
-            found += exif.read_texts(chunk.body)
-        text = None if _is_xmp(chunk) else _text(chunk)
-        if text is not None and text.keyword in _RAW_EXIF:
+    for text in _texts(data):
+        if text.keyword in _RAW_EXIF:
             found += exif.read_texts(_raw_profile(text.raw))
-        elif text is not None:
+        elif not text.is_xmp:
             key = text.keyword.decode("latin-1")
-            carrier = f"PNG {chunk.kind.decode()} {key}"
-            found.append(TextField(carrier, key, decode(text.raw)))
-    return found
+            found.append(TextField(f"PNG {text.kind.decode()} {key}", key, decode(text.raw)))
+    blocks = [chunk.body for chunk in _chunks(data) if chunk.kind == b"eXIf"]
+    return found + [text for block in blocks for text in exif.read_texts(block)]
 
 
 def carry_over(source: bytes, coded: bytes) -> tuple[bytes, list[str]]:
@@ -152,18 +156,26 @@ def _is_xmp(chunk: Chunk) -> bool:
     return chunk.kind in _TEXT and keyword in (_XMP, _RAW_XMP)
 
 
-def _text(chunk: Chunk) -> Text | None:
-    if chunk.kind not in _TEXT:
-        return None
-    keyword, _, rest = chunk.body.partition(b"\0")
-    compressed = chunk.kind == b"zTXt"
-    if chunk.kind == b"zTXt":
-        rest = rest[1:]  # compression method
-    elif chunk.kind == b"iTXt":
-        compressed = rest[:1] == b"\1"
-        rest = rest[2:].partition(b"\0")[2].partition(b"\0")[2]  # language, translated keyword
-    raw, whole = inflate(rest, "a PNG text") if compressed else (rest, True)
-    return Text(keyword, raw, whole)
+def _texts(data: bytes) -> Iterator[Text]:
+    """Yield the text chunks, decompressed."""
+    budget = _MAX_TEXTS
+    for chunk in _chunks(data):
+        if chunk.kind not in _TEXT:
+            continue
+        keyword, _, rest = chunk.body.partition(b"\0")
+        compressed = chunk.kind == b"zTXt"
+        if chunk.kind == b"zTXt":
+            rest = rest[1:]  # compression method
+        elif chunk.kind == b"iTXt":
+            compressed = rest[:1] == b"\1"
+            rest = rest[2:].partition(b"\0")[2].partition(b"\0")[2]  # language, translated keyword
+        whole = True
+        if compressed:
+            rest, whole = inflate(rest, _MAX_TEXT, "a PNG text")
+            budget -= len(rest)
+        if budget < 0:
+            raise CorruptMedia(f"the texts of a PNG decompress to more than {_MAX_TEXTS} bytes")
+        yield Text(chunk.kind, keyword, rest, whole)
 
 
 def _raw_profile(text: bytes) -> bytes:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_GLUED = re.compile(rb"AIGC[\"']?\s*[:=]?\s*(?=\{)")
-_JSON_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}]', re.DOTALL)
+_GLUED = re.compile(rb"AIGC[\"']?\s{0,9}[:=]?\s{0,9}(?=\{)")
+_JSON_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[{}]', re.DOTALL)
 
 
 @dataclass(frozen=True)

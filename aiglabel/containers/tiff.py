@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from aiglabel.containers import exif, photoshop
-from aiglabel.containers.bounds import Order, Span, blanked, clear_of, gather, uint
+from aiglabel.containers.bounds import Order, Span, blanked, check_total, clear_of, gather, uint
 from aiglabel.containers.exif import TYPE_SIZES, Directory, Entry
 from aiglabel.containers.texts import TextField
 from aiglabel.errors import CorruptMedia
@@ -24,7 +24,7 @@ _OFFSETS = {273, 324, 513}
 # Tags that make pixels of the coded bytes, TIFF 6.0 and its technical notes.
 _CODED = {
     256, 257, 258, 259, 262, 263, 266, 277, 278, 279, 280, 281, 284, 292, 293, 317, 320, 322, 323,
-    325, 332, 333, 334, 336, 338, 339, 340, 341, 347, 512, 514, 515, 517, 518, *range(519, 522),
+    325, 332, 333, 334, 336, 338, 339, 340, 341, 347, 512, 514, 515, 517, 518,
     529, 530, 531, 532, 33421, 33422,
 }  # fmt: skip
 _NOT_CARRIED = (
@@ -54,9 +54,8 @@ def write_xmp(data: bytes, packet: bytes) -> bytes:
     """Put `packet` into tag 700 (type UNDEFINED) of IFD0."""
     ifd, order = exif.first_directory(data)
     stale = [entry.span(data, order) for entry in ifd.entries if entry.tag == _XMP]
-    gather(data, stale, "an XMP packet")
-    out = _with_tags(data, [Tag(_XMP, _UNDEFINED, len(packet), packet)])
-    return blanked(out, clear_of(stale, _reserved(data)))
+    clean = blanked(data, clear_of(stale, _reserved(data)))
+    return _with_tags(clean, [Tag(_XMP, _UNDEFINED, len(packet), packet)])
 
 
 def read_texts(data: bytes) -> list[TextField]:
@@ -70,6 +69,7 @@ def carry_over(source: bytes, coded: bytes) -> tuple[bytes, list[str]]:
     target, target_order = exif.first_directory(coded)
     have = {entry.tag for entry in target.entries}
     out, tags, lost = bytearray(coded), dict[int, Tag](), list[str]()
+    check_total([entry.span(source, order) for entry in ifd.entries], source, "TIFF metadata")
     for entry in ifd.entries:
         if entry.tag == _LAYERS:
             lost.append("Photoshop layers")
@@ -114,13 +114,16 @@ def has_c2pa(data: bytes) -> bool:
 
 def _pictures(data: bytes, order: Order) -> Iterator[Directory]:
     """Yield the directories of all pages and their sub-pictures, each once."""
-    waiting, seen = [uint(data, 4, 4, _WHAT, order)], set[int]()
+    waiting, seen, entries = [uint(data, 4, 4, _WHAT, order)], set[int](), 0
     while waiting:
         at = waiting.pop()
         if at == 0 or at in seen:
             continue
         seen.add(at)
         ifd = exif.directory(data, at, order)
+        entries += len(ifd.entries)
+        if 12 * entries > len(data):
+            raise CorruptMedia("TIFF directories overlap each other")
         yield ifd
         children = ifd.find(_SUB_IFDS)
         waiting += children.numbers(data, order) if children else []
@@ -156,6 +159,7 @@ def _carried(source: bytes, order: Order, entry: Entry, out: bytearray, to: Orde
         value = _swapped(entry.value(source, order), entry.kind, order != to)
         return Tag(entry.tag, entry.kind, entry.count, value)
     sub = exif.directory(source, uint(source, entry.at, 4, _WHAT, order), order)
+    check_total([inner.span(source, order) for inner in sub.entries], source, "TIFF metadata")
     tags = []
     for inner in sub.entries:
         if inner.tag in _DIRECTORIES - {exif.INTEROP_IFD}:

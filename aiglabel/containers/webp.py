@@ -90,7 +90,9 @@ def _parse(data: bytes) -> tuple[list[Chunk], bytes]:
     chunks, at = [], _HEADER
     while at + 8 <= end:
         length = uint(data, at + 4, 4, _WHAT, "little")
-        chunks.append(Chunk(data[at : at + 4], take(data[:end], at + 8, length, _WHAT)))
+        if at + 8 + length > end:
+            raise CorruptMedia(f"{_WHAT} runs past the end of the file")
+        chunks.append(Chunk(data[at : at + 4], data[at + 8 : at + 8 + length]))
         at += 8 + length + length % 2
     return chunks, data[max(at, end) :]
 

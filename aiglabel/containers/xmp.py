@@ -28,9 +28,8 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"), (b"<\0", "utf-16-le"), (b"\0<", "utf-16-be"),
 )  # fmt: skip
 _TAG = re.compile(rb"<(?:[^\"'>]+|\"[^\"]*\"|'[^']*')*+>")
-_ATTRIBUTE = re.compile(rb"\s+([^\s=>/]+)\s*=\s*(?:\"[^\"]*\"|'[^']*')")
+_ATTRIBUTE = re.compile(rb"(?<!\s)\s++([^\s=>/]+)\s*=\s*(?:\"[^\"]*\"|'[^']*')")
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_TRAILER = re.compile(rb"\s+(?=<\?xpacket end=[^>]*\?>\s*\Z)")
 
 Name = tuple[str, str]  # (namespace URI, local name)
 
@@ -210,7 +209,8 @@ def set_properties(packet: bytes | None, props: Mapping[tuple[str, str, str], st
 
 def without_padding(packet: bytes) -> bytes:
     """Return the packet without the blanks before its ``xpacket`` trailer."""
-    return _TRAILER.sub(b"\n", packet)
+    end = packet.rfind(b"<?xpacket end")
+    return packet if end < 0 else packet[:end].rstrip() + b"\n" + packet[end:]
 
 
 def _decode(packet: bytes) -> str:

@@ -28,7 +28,7 @@ def decode(data: bytes, *, limits: Limits | None = None) -> Picture:
     UnsupportedFormat
         Not a picture format of `Format`, or a variant of one that is not handled.
     CorruptMedia
-        Damaged or truncated data; nothing is returned of a picture that is only half there.
+        Damaged or truncated data.
     ResourceLimit
         Over `limits`, told from the header.
     """
@@ -56,15 +56,16 @@ def dimensions(data: bytes) -> tuple[int, int]:
         im = open_image(data, fmt)
         width, height = im.size
         # Pillow already swaps the sides of a turned TIFF.
-        turned = fmt is not Format.TIFF and exif_orientation(im.info.get("exif")) >= 5
+        exif = _png_exif(data) if fmt is Format.PNG else im.info.get("exif")
+        turned = fmt is not Format.TIFF and exif_orientation(exif) >= 5
         return (height, width) if turned else (width, height)
 
 
 # ---------------------------------------------------------------------- shared
 
 
-def _common_settings(im: Image.Image) -> dict[str, Any]:
-    exif = tidy_exif(im.info.get("exif"))
+def _common_settings(im: Image.Image, exif: bytes | None) -> dict[str, Any]:
+    exif = tidy_exif(exif)
     dpi = im.info.get("dpi")
     return {
         "icc": im.info.get("icc_profile") or None,
@@ -138,7 +139,7 @@ def _read_jpeg(data: bytes, limits: Limits) -> Picture:
         notes.append("An unusual chroma layout of the JPEG becomes 4:4:4")
     decoded = to_arrays(im)
     settings = Settings(
-        **_common_settings(im),
+        **_common_settings(im, im.info.get("exif")),
         quantisation=tuple(tuple(im.quantization[table]) for table in tables),
         subsampling=sampling,
         progressive=bool(im.info.get("progressive")),
@@ -149,6 +150,17 @@ def _read_jpeg(data: bytes, limits: Limits) -> Picture:
 
 
 # ---------------------------------------------------------------------- PNG
+
+
+def _png_exif(data: bytes) -> bytes | None:
+    """Return the ``eXIf`` chunk, which may stand behind the pixels where Pillow looks late."""
+    at = 8
+    while at + 8 <= len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        if data[at + 4 : at + 8] == b"eXIf":
+            return data[at + 8 : at + 8 + length]
+        at += 12 + length
+    return None
 
 
 def _read_png(data: bytes, limits: Limits) -> Picture:
@@ -167,7 +179,7 @@ def _read_png(data: bytes, limits: Limits) -> Picture:
     if interlace:
         notes.append("PNG interlacing is not kept")
     animated = getattr(im, "is_animated", False)
-    settings = _common_settings(im)
+    settings = _common_settings(im, _png_exif(data))
     decoded: list[tuple[Array, Array | None, Space]] = []
     if depth == 16 and colour_type != 0 and not animated:
         settings["bits"] = 16
@@ -247,7 +259,7 @@ def _read_webp(data: bytes, limits: Limits) -> Picture:
     for _ in _frames(im, limits):
         decoded.append(to_arrays(im))
         durations.append(float(im.info.get("duration", 0)))
-    settings = _common_settings(im) | {"lossless": layout.lossless}
+    settings = _common_settings(im, im.info.get("exif")) | {"lossless": layout.lossless}
     if im.is_animated:
         settings |= {"durations": tuple(durations), "plays": im.info["loop"]}
     return _assemble(decoded, Format.WEBP, Settings(**settings), [])
@@ -285,16 +297,16 @@ _TAG_BITS, _TAG_PHOTOMETRIC, _TAG_SAMPLE_FORMAT = 258, 262, 339
 
 def _read_tiff(data: bytes, limits: Limits) -> Picture:
     im: Any = open_image(data, Format.TIFF)
-    settings = _common_settings(im)
+    settings = _common_settings(im, im.info.get("exif"))
     settings["orientation"] = _tiff_orientation(im)
     compression = im.info.get("compression", "raw")
     modes: list[str] = []
     deep: list[bool] = []
-    turns: list[int] = []
+    sizes: list[tuple[int, int]] = []
     for _ in _frames(im, limits):
         modes.append(im.mode)
         deep.append(_is_deep_colour(im))
-        turns.append(_tiff_orientation(im))
+        sizes.append(im.size)
     notes = []
     if "1" in modes:
         notes.append("A 1-bit TIFF becomes 8-bit grey")
@@ -306,18 +318,19 @@ def _read_tiff(data: bytes, limits: Limits) -> Picture:
     settings["compression"] = compression
     decoded: list[tuple[Array, Array | None, Space]] = []
     if all(deep):
-        decoded = [
-            (upright(colour, turn), None if alpha is None else upright(alpha, turn), "rgb")
-            for (colour, alpha), turn in zip(read_deep(data), turns, strict=True)
-        ]
+        # OpenCV turns TIFF pages upright by itself, as Pillow does; other formats it does not.
+        decoded = [(colour, alpha, "rgb") for colour, alpha in read_deep(data)]
+        if [colour.shape[1::-1] for colour, _, _ in decoded] != sizes:
+            raise CorruptMedia("TIFF pages are not of the size that their headers say")
     else:
         if any(deep):
             notes.append("16-bit pages become 8-bit, as other pages are")
         for _ in _frames(im, limits):
-            im.load()  # turns the page upright
+            im.load()
             decoded.append(to_arrays(im))
     depths = {colour.dtype for colour, _, _ in decoded}
-    settings["bits"] = 16 if depths == {np.dtype(np.uint16)} else 8
+    if depths == {np.dtype(np.uint16)}:
+        settings |= {"bits": 16, "compression": "tiff_adobe_deflate"}  # the one `deep` writes
     orientation = settings.pop("orientation")
     picture = _assemble(decoded, Format.TIFF, Settings(**settings), notes)
     return picture.changed(orientation=orientation)
@@ -349,12 +362,18 @@ def _read_avif(data: bytes, limits: Limits) -> Picture:
         decoded.append(to_arrays(im))
         durations.append(float(im.info.get("duration", 0)))
     coding = _av1_coding(data)
-    settings = _common_settings(im) | {"subsampling": coding.subsampling}
+    settings = _common_settings(im, im.info.get("exif")) | {"subsampling": coding.subsampling}
     if im.is_animated:
         settings["durations"] = tuple(durations)
     notes = []
     if coding.bits > 8:
         notes.append(f"A {coding.bits}-bit AVIF becomes 8-bit")
+    at = data.find(b"colrnclx")
+    if 0 <= at < len(data) - 12:
+        primaries, transfer = struct.unpack_from(">HH", data, at + 8)
+        # Pillow writes BT.709 primaries with the sRGB curve; 2 is "unspecified" (ITU-T H.273).
+        if primaries not in (1, 2) or transfer not in (1, 2, 6, 13):
+            notes.append(f"The AVIF colour description (CICP {primaries}/{transfer}) is not kept")
     if coding.subsampling == "4:0:0":
         decoded = [(colour[..., :1].copy(), alpha, "gray") for colour, alpha, _ in decoded]
     return _assemble(decoded, Format.AVIF, Settings(**settings), notes)

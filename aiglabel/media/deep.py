@@ -23,7 +23,10 @@ _STRIP_BYTES = 1 << 20
 
 
 def read_deep(data: bytes) -> list[tuple[Array, Array | None]]:
-    """Return (RGB (H, W, 3), alpha (H, W) or None) of every page, ``uint16``, as stored."""
+    """Return (RGB (H, W, 3), alpha (H, W) or None) of every page, ``uint16``.
+
+    PNG is as stored; TIFF pages are turned upright.
+    """
     found, pages = cv2.imdecodemulti(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if not found or not pages:
         raise CorruptMedia("the 16-bit picture cannot be decoded")

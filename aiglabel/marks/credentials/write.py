@@ -119,7 +119,7 @@ class _Source(NamedTuple):
     """The file that becomes the parent ingredient."""
 
     data: bytes
-    broken: list[str]  # what its credentials fail with, where that was allowed
+    broken: list[str]  # what its credentials fail with, where that is accepted
 
 
 def _source(
@@ -137,10 +137,12 @@ def _source(
     if evidence.facts["integrity"] == "unreadable":
         raise SigningError(
             f"the source's own C2PA credentials cannot be carried over: {evidence.detail}",
-            remedy="Get an intact copy, or remove its credentials on purpose first",
+            remedy="Get an intact copy from whoever made it",
         )
     causes = evidence.facts["causes"]
-    if not allow_broken:
+    # A certificate that has run out since says nothing against the content: integrity and
+    # signature hold. Such parents are taken, and the lapse is recorded.
+    if not allow_broken and set(causes) != {"signingCredential.expired"}:
         raise SigningError(
             f"the source's own C2PA credentials fail ({', '.join(causes)}): {evidence.detail}",
             remedy="Get an intact copy, or allow a broken parent, which records the failure",

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 import cv2
@@ -67,7 +67,7 @@ class OverlayStyle:
     style : {"outline", "pill"}
         White text with a dark outline, or on a dark rounded plate.
     height_ratio : float
-        Height of the text, as a share of the shortest side, in (0, 0.5].
+        Height of the text, as a share of the shortest side, 0.01 to 0.5.
     height_rule : {"strict", "em"}
         What "height of the text" means: the ink of its smallest letter, or the font size.
     margin_ratio : float
@@ -92,7 +92,7 @@ class OverlayStyle:
         _choose("style", self.style, ("outline", "pill"))
         _choose("height_rule", self.height_rule, ("strict", "em"))
         for name, low, high in (
-            ("height_ratio", 0.001, 0.5), ("margin_ratio", 0.0, 0.4), ("opacity", LEAST_OPACITY, 1),
+            ("height_ratio", 0.01, 0.5), ("margin_ratio", 0.0, 0.4), ("opacity", LEAST_OPACITY, 1),
         ):  # fmt: skip
             if not low <= getattr(self, name) <= high:
                 raise LabelError(f"overlay {name} lies between {low} and {high}")
@@ -143,12 +143,10 @@ class Layout:
         The label with its outline or plate, inside the picture.
     text_box : (x0, y0, x1, y1)
         The letters alone.
-    ink, shade : uint8 (y1 - y0, x1 - x0)
-        Coverage of the white letters, and of the dark shape that holds them.
-    ink_height, required_height : int
-        Height of the smallest letter as rendered, and the height asked for, in px.
-    em : float
-        Font size, in px.
+    block : Block
+        The letters of `text_box`; `block.ink_height` is their height as rendered.
+    required_height : int
+        The height asked for, in px.
     """
 
     width: int
@@ -157,11 +155,22 @@ class Layout:
     text_lines: tuple[str, ...]
     box: Box
     text_box: Box
-    ink: Mask
-    shade: Mask
-    ink_height: int
+    block: Block
     required_height: int
-    em: float
+
+    @cached_property
+    def ink(self) -> Mask:
+        """Coverage of the white letters: uint8, of the size of `box`."""
+        pad_x, pad_y = self.text_box[0] - self.box[0], self.text_box[1] - self.box[1]
+        return np.pad(self.block.ink, ((pad_y, pad_y), (pad_x, pad_x)))
+
+    @cached_property
+    def shade(self) -> Mask:
+        """Coverage of the dark shape that holds the letters: uint8, of the size of `box`."""
+        if self.style.style == "outline":
+            return grow(self.ink, outline_width(self.block.ink_height))
+        pad_y = self.text_box[1] - self.box[1]
+        return _rounded(self.ink.shape, radius=self.block.ink_height / 2 + pad_y)
 
     def paint(self, frame: Pixels, alpha: Pixels | None = None, *, space: Space = "rgb") -> Drawn:
         """Return a copy of `frame` with the label on it.
@@ -209,8 +218,8 @@ class Layout:
             alpha = alpha.copy()
             alpha[window] = np.rint(opaque[..., 0] * full).astype(alpha.dtype)
         painted[window] = np.rint(over * full).astype(frame.dtype).reshape(frame[window].shape)
-        ratio = contrast(over, space, self.ink, self.shade)
-        return Drawn(painted, alpha, self.box, self.ink_height, self.text_lines, ratio)
+        ratio = contrast(over.astype(np.float32), space, self.ink, self.shade)
+        return Drawn(painted, alpha, self.box, self.block.ink_height, self.text_lines, ratio)
 
 
 @lru_cache(maxsize=64)
@@ -278,17 +287,10 @@ def _place(
     fraction_x, fraction_y = style.position.anchor
     x0 = inset[0] + round((width - 2 * inset[0] - wide) * fraction_x)
     y0 = inset[1] + round((height - 2 * inset[1] - high) * fraction_y)
-    ink = np.pad(block.ink, ((pad[1], pad[1]), (pad[0], pad[0])))
-    if style.style == "pill":
-        shade = _rounded(ink.shape, radius=block.ink_height / 2 + pad[1])
-    else:
-        shade = grow(ink, pad[0])
-    ink.flags.writeable = shade.flags.writeable = False
     return Layout(
         width=width, height=height, style=style, text_lines=lines,
         box=(x0 - pad[0], y0 - pad[1], x0 + wide + pad[0], y0 + high + pad[1]),
-        text_box=(x0, y0, x0 + wide, y0 + high), ink=ink, shade=shade,
-        ink_height=block.ink_height, required_height=required, em=block.em,
+        text_box=(x0, y0, x0 + wide, y0 + high), block=block, required_height=required,
     )  # fmt: skip
 
 
@@ -316,7 +318,7 @@ def _rounded(shape: tuple[int, ...], *, radius: float) -> Mask:
     y = np.abs(np.arange(height, dtype=np.float32) + 0.5 - height / 2) - (height / 2 - radius)
     x = np.abs(np.arange(width, dtype=np.float32) + 0.5 - width / 2) - (width / 2 - radius)
     distance = np.hypot(np.maximum(y, 0)[:, None], np.maximum(x, 0)[None]) - radius
-    return np.rint(np.clip(0.5 - distance, 0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(0.5 - distance, 0, 1) * 255), np.uint8)
 
 
 def _black_and_white(space: Space, channels: int) -> tuple[NDArray[np.float32], ...]:

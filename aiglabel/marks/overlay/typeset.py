@@ -32,10 +32,15 @@ MAX_TEXT = 64
 LINE_PITCH = 1.2  # baseline to baseline, in em
 _INK = 128  # coverage, of 255, from which a pixel counts as ink
 _REFERENCE = 256  # font size, in px, at which proportions are measured
-_FLAT = 1.3  # an ideograph this much wider than high (一 二) says nothing about the letter height
+_FLAT = 1.2  # an ideograph this much wider than high (一 二) says nothing about the letter height
 _STRETCHES = tuple(
     re.compile(pattern.replace("HAN", "\u2e80-\uffef"))
-    for pattern in (r"\S+(?:(?<![HAN]) +(?![HAN])\S+)*", r"\S+", r"[^\sHAN]+|[HAN]+", r"[^\sHAN]+|[HAN]")
+    for pattern in (
+        r"\S+(?:(?<![HAN]) +(?![HAN])\S+)*",
+        r"\S+",
+        r"[^\sHAN]+|[HAN]+",
+        r"[^\sHAN]+|[HAN]",
+    )
 )
 _NOBODY = "\U0010ffff"  # a noncharacter: no font has it, so it draws the font's missing-glyph box
 

@@ -1,0 +1,141 @@
+"""Running one function over many jobs, here or in several processes, so that no job sinks the rest.
+
+Processes are spawned, not forked: OpenCV, FFmpeg and the C2PA SDK run threads, which a fork would
+copy half.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import connection, get_context, parent_process
+from typing import TypeVar
+
+from aiglabel.errors import ResourceLimit
+
+Job = TypeVar("Job")
+Record = TypeVar("Record")
+Work = Callable[[Job], Record]
+Failed = Callable[[Job, Exception], Record]
+
+log = logging.getLogger(__name__)
+
+# Rough costs, only to decide whether starting processes (a second of imports each) pays off.
+_SECONDS_A_FILE = 0.15
+_SECONDS_A_MEGABYTE = 0.5
+_WORTH_SECONDS = 4.0
+
+
+def default_workers(sizes: Sequence[int]) -> int:
+    """Return how many processes suit files of these sizes in bytes; 1 means none besides this."""
+    seconds = len(sizes) * _SECONDS_A_FILE + sum(sizes) / 1e6 * _SECONDS_A_MEGABYTE
+    if seconds < _WORTH_SECONDS:
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(cores or 1, len(sizes)))
+
+
+def run(
+    work: Work[Job, Record], jobs: Sequence[Job], *, failed: Failed[Job, Record], workers: int = 1
+) -> Iterator[Record]:
+    """Yield one record a job, as they are completed.
+
+    What a job raises is turned into a record by `failed`. A job whose process dies (a crash in a
+    codec, no memory left) is tried once more, alone; if it dies again it alone has failed. After
+    Ctrl-C the jobs under way are ended and their records yielded before `KeyboardInterrupt` goes
+    on; the others never begin.
+
+    Parameters
+    ----------
+    work, failed : callable
+        With more than one worker, they and the jobs must be picklable.
+    jobs : sequence
+    workers : int
+        1 works in this process.
+    """
+    if workers <= 1:
+        for job in jobs:
+            yield _guarded(work, failed, job)
+        return
+    waiting = deque(jobs)
+    while waiting:
+        suspects = yield from _run_pool(work, failed, waiting, workers)
+        for job in suspects:
+            alone = yield from _run_pool(work, failed, deque([job]), 1)
+            if alone:
+                yield failed(
+                    job,
+                    ResourceLimit(
+                        "the process working on it died, probably for lack of memory",
+                        remedy="Use fewer --workers, or a smaller picture",
+                    ),
+                )
+
+
+def _run_pool(
+    work: Work[Job, Record], failed: Failed[Job, Record], waiting: deque[Job], workers: int
+) -> Generator[Record, None, list[Job]]:
+    """Work off `waiting` until it is empty or a process dies; return the jobs that may be why."""
+    running: dict[Future[Record], Job] = {}
+    suspects: list[Job] = []
+    with ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=_prepare,
+        initargs=(log.getEffectiveLevel(),),
+    ) as pool:  # fmt: skip
+        try:
+            while running or (waiting and not suspects):
+                # One job more than processes, so that none waits for this one to wake up.
+                while waiting and not suspects and len(running) <= workers:
+                    job = waiting.popleft()
+                    try:
+                        running[pool.submit(_guarded, work, failed, job)] = job
+                    except BrokenProcessPool:
+                        suspects.append(job)
+                for done in wait(running, return_when=FIRST_COMPLETED).done:
+                    job, error = running.pop(done), done.exception()
+                    if isinstance(error, BrokenProcessPool):
+                        suspects.append(job)
+                    else:
+                        yield failed(job, error) if isinstance(error, Exception) else done.result()
+        except KeyboardInterrupt:
+            pool.shutdown(wait=True, cancel_futures=True)
+            yield from (done.result() for done in running if _succeeded(done))
+            raise
+    return suspects
+
+
+def _guarded(work: Work[Job, Record], failed: Failed[Job, Record], job: Job) -> Record:
+    try:
+        return work(job)
+    except Exception as error:
+        log.info("%s failed", job, exc_info=True)
+        return failed(job, error)
+
+
+def _succeeded(future: Future[Record]) -> bool:
+    return future.done() and not future.cancelled() and future.exception() is None
+
+
+def _prepare(log_level: int) -> None:
+    """Set up a worker process."""
+    import cv2
+
+    cv2.setNumThreads(1)  # there is a process for every core already
+    # Ctrl-C reaches the whole process group; the parent decides what is finished.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.basicConfig(level=log_level)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    """End a worker whose parent was killed; it would wait for work for ever."""
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)

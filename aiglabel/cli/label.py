@@ -1,0 +1,180 @@
+"""``aiglabel label``: write every mark of a policy into files."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from aiglabel.cli.options import (
+    ClaimOptions,
+    FileOptions,
+    Format,
+    MarkOptions,
+    PolicyOptions,
+    ResultOptions,
+    SignerOptions,
+    grouped,
+)
+from aiglabel.errors import LabelError
+from aiglabel.label import Kind, Label
+
+if TYPE_CHECKING:
+    from aiglabel.batch import LabelRecord
+    from aiglabel.cli.settings import Settings
+
+_MADE = (Kind.GENERATED, Kind.EDITED)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(label)
+
+
+@grouped
+def label(
+    context: typer.Context,
+    sources: Annotated[list[Path], typer.Argument(metavar="SRC...", help="Files and folders.")],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="OUT",
+                     help="Folder for the labelled copies; for a single source also a file name."),
+    ],
+    claim: ClaimOptions,
+    policies: PolicyOptions,
+    marks: MarkOptions,
+    signing: SignerOptions,
+    files: FileOptions,
+    results: ResultOptions,
+    key: Annotated[
+        Path | None,
+        typer.Option("--key", envvar="AIGLABEL_KEY", metavar="FILE",
+                     help="Watermark key. Default: the open key, whose marks anyone may detect."),
+    ] = None,
+    quality: Annotated[
+        int | None,
+        typer.Option("--quality", envvar="AIGLABEL_QUALITY", min=1, max=100,
+                     help="Of lossy formats. Default: as the source is coded."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace results that exist; sources never are.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done and write nothing.")
+    ] = False,
+) -> None:  # fmt: skip
+    """Label pictures: visible label, watermark, metadata, C2PA credentials.
+
+    Sources are never changed. Folders are mirrored below OUT. A file that fails does not stop
+    the others.
+    """
+    from aiglabel import batch
+    from aiglabel.cli import batch as runs
+    from aiglabel.cli import settings as layers
+    from aiglabel.cli.exits import Exit, of_labelling
+    from aiglabel.embedding import Labeler
+
+    settings = layers.load(context, policies, marks)
+    what = batch.LabelSettings(
+        policy=settings.policy,
+        key=layers.load_key(key, settings),
+        signer=layers.load_signer(signing, settings),
+        overwrite=force,
+        quality=quality,
+    )
+    render = runs.report_writer(results, {".jsonl": runs.as_lines, ".json": runs.as_json})
+    # Policy, signer and font fail here, once, and not with every file.
+    Labeler(policy=what.policy, key=what.key, signer=what.signer)
+    found = batch.find(
+        sources, include=files.include or (), exclude=files.exclude or (), skip=output
+    )
+    jobs = [
+        batch.LabelJob(file=str(one.path), destination=str(goal), label=one_label)
+        for one, goal, one_label in zip(
+            found, batch.destinations(found, output), _labels(claim, settings, len(found)),
+            strict=True,
+        )
+    ]  # fmt: skip
+    records = batch.run(
+        partial(batch.preview_one if dry_run else batch.label_one, settings=what), jobs,
+        failed=batch.label_failed, workers=1 if dry_run else runs.workers_for(files, found),
+    )  # fmt: skip
+    done, interrupted = runs.go_through(records, len(jobs), results, _tell, render)
+    if results.format is Format.TEXT:
+        _sum_up(done)
+    raise typer.Exit(Exit.INTERRUPTED if interrupted else of_labelling(done))
+
+
+def _labels(claim: ClaimOptions, settings: Settings, count: int) -> list[Label]:
+    """Return one label a file; they differ in their content numbers."""
+    for option, value in (("content_id", claim.content_id), ("propagate_id", claim.propagate_id)):
+        if value is not None and count > 1:
+            hint = f"--{option.replace('_', '-')}"
+            raise typer.BadParameter(f"it names one content, here are {count}", param_hint=hint)
+    values = {
+        name: getattr(claim, name) or settings.label.get(name, "")
+        for name in ("producer", "propagator", "model", "model_version")
+    }
+    made = claim.kind in _MADE
+    needed = "producer" if made else "propagator"
+    if not values[needed]:
+        raise LabelError(
+            f"a label of kind '{claim.kind}' needs a {needed}",
+            remedy=f"Pass --{needed} CODE, set AIGLABEL_{needed.upper()}, "
+            f'or write {needed} = "CODE" under [label] in aiglabel.toml',
+        )
+    prefix = claim.content_id_prefix or settings.label.get("content_id_prefix", "")
+    labels = []
+    for _ in range(count):
+        drawn = f"{prefix}{uuid.uuid4().hex}"
+        ids: dict[str, Any] = {
+            "content_id": claim.content_id or (drawn if made else ""),
+            "propagate_id": claim.propagate_id or (drawn if values["propagator"] else ""),
+        }
+        make = getattr(Label, claim.kind.value)
+        # Of content it merely spreads, a platform names the producer only where it knows both.
+        known = values if made or claim.content_id else {**values, "producer": ""}
+        labels.append(make(**known, **ids))
+    return labels
+
+
+def _tell(record: LabelRecord) -> None:
+    from aiglabel.cli.output import line, say
+
+    goal = "" if record.error else f" -> {record.destination}"
+    line([record.status], f"{record.file}{goal}")
+    for outcome in record.marks:
+        if not outcome.written:
+            say(f"    {outcome.mark}: {outcome.detail}")
+    for remark in record.notes:
+        say(f"    {remark}")
+
+
+def _sum_up(records: Sequence[LabelRecord]) -> None:
+    from aiglabel.cli.output import table
+
+    written: dict[str, list[bool]] = {}
+    for record in records:
+        for outcome in record.marks:
+            written.setdefault(outcome.mark, []).append(outcome.written)
+    ratios = [one.quality.psnr_db for one in records if one.quality and one.quality.psnr_db]
+    rows = [(state, str(count)) for state, count in _counts(one.status for one in records)]
+    rows += [(f"{mark} written", f"{sum(ok)} of {len(ok)}") for mark, ok in written.items()]
+    if ratios:
+        rows.append(("worst PSNR of the watermark", f"{min(ratios):.1f} dB"))
+    if records and any(record.marks for record in records):
+        before = sum(record.sizes.get("source", 0) for record in records)
+        after = sum(record.sizes.get("result", 0) for record in records)
+        rows.append(("size", f"{before / 1e6:.1f} -> {after / 1e6:.1f} MB"))
+    table(f"{len(records)} files", ("", ""), rows)
+
+
+def _counts(words: Iterable[str]) -> list[tuple[str, int]]:
+    counts: dict[str, int] = {}
+    for word in words:
+        counts[word] = counts.get(word, 0) + 1
+    return sorted(counts.items())

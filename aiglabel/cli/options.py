@@ -1,0 +1,267 @@
+"""Options that several commands share, as groups: one frozen dataclass, one field an option.
+
+``@grouped`` lets a command take such a group as one parameter. Every option that sets something
+can also come from the environment; a flag wins over it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from aiglabel.label import Kind
+
+
+class Format(StrEnum):
+    """How results are printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    JSONL = "jsonl"
+
+
+class Shape(StrEnum):
+    """How one thing is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+ShapeOption = Annotated[Shape, typer.Option("--format", help="How to print it.")]
+KeyFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--key", envvar="AIGLABEL_KEY", metavar="FILE",
+                 help="Watermark key to look with; may be given several times. "
+                 "The open key is always tried."),
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PolicyOptions:
+    """Which policy."""
+
+    policy: Annotated[
+        str | None,
+        typer.Option("--policy", envvar="AIGLABEL_POLICY", metavar="NAME|FILE",
+                     help="Preset or TOML file; 'aiglabel policy list' names the presets. "
+                     "Default: what aiglabel.toml says, else cn."),
+    ] = None  # fmt: skip
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", envvar="AIGLABEL_CONFIG", metavar="FILE",
+                     help="Settings file. Default: aiglabel.toml in this folder, if there is one."),
+    ] = None  # fmt: skip
+
+
+@dataclass(frozen=True)
+class MarkOptions:
+    """Settings of the policy that can be changed for one run."""
+
+    text: Annotated[
+        str | None,
+        typer.Option("--text", envvar="AIGLABEL_TEXT", help="Text of the visible label."),
+    ] = None
+    position: Annotated[
+        str | None,
+        typer.Option("--position", envvar="AIGLABEL_POSITION", metavar="PLACE",
+                     help="Where it stands, e.g. 'bottom right', 'top left'."),
+    ] = None  # fmt: skip
+    style: Annotated[
+        str | None,
+        typer.Option("--style", envvar="AIGLABEL_STYLE", metavar="outline|pill",
+                     help="White text with a dark outline, or on a dark plate."),
+    ] = None  # fmt: skip
+    strength: Annotated[
+        str | None,
+        typer.Option("--strength", envvar="AIGLABEL_STRENGTH", metavar="invisible|balanced|robust",
+                     help="Strength of the watermark."),
+    ] = None  # fmt: skip
+    existing: Annotated[
+        str | None,
+        typer.Option("--existing", envvar="AIGLABEL_EXISTING", metavar="keep|replace|refuse",
+                     help="What to do about the metadata label of another producer."),
+    ] = None  # fmt: skip
+    no_overlay: Annotated[
+        bool, typer.Option("--no-overlay", help="Draw no visible label (Labeling Measures Art. 9).")
+    ] = False
+    metadata_only: Annotated[
+        bool,
+        typer.Option("--metadata-only",
+                     help="Neither visible label nor watermark: no pixel is touched."),
+    ] = False  # fmt: skip
+    allow_broken_parent: Annotated[
+        bool,
+        typer.Option("--allow-broken-parent",
+                     help="Sign although the credentials the file came with fail."),
+    ] = False  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ClaimOptions:
+    """What is claimed."""
+
+    kind: Annotated[
+        Kind, typer.Option("--kind", envvar="AIGLABEL_KIND", help="What the label says.")
+    ] = Kind.GENERATED
+    producer: Annotated[
+        str | None,
+        typer.Option("--producer", envvar="AIGLABEL_PRODUCER", metavar="CODE",
+                     help="Code of the generation service provider (27 characters)."),
+    ] = None  # fmt: skip
+    content_id: Annotated[
+        str | None,
+        typer.Option("--content-id", metavar="ID",
+                     help="Number of this content; one file only. Default: drawn for each file."),
+    ] = None  # fmt: skip
+    content_id_prefix: Annotated[
+        str | None,
+        typer.Option("--content-id-prefix", envvar="AIGLABEL_CONTENT_ID_PREFIX", metavar="TEXT",
+                     help="Begins every number that is drawn."),
+    ] = None  # fmt: skip
+    propagator: Annotated[
+        str | None,
+        typer.Option("--propagator", envvar="AIGLABEL_PROPAGATOR", metavar="CODE",
+                     help="Code of the platform that spreads the content."),
+    ] = None  # fmt: skip
+    propagate_id: Annotated[
+        str | None,
+        typer.Option("--propagate-id", metavar="ID",
+                     help="The platform's number; one file only. Default: drawn for each file."),
+    ] = None  # fmt: skip
+    model: Annotated[
+        str | None,
+        typer.Option("--model", envvar="AIGLABEL_MODEL", metavar="NAME",
+                     help="The generating system."),
+    ] = None  # fmt: skip
+    model_version: Annotated[
+        str | None,
+        typer.Option("--model-version", envvar="AIGLABEL_MODEL_VERSION", metavar="TEXT",
+                     help="Its version."),
+    ] = None  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SignerOptions:
+    """Who signs the C2PA credentials."""
+
+    signer: Annotated[
+        str | None,
+        typer.Option("--signer", envvar="AIGLABEL_SIGNER", metavar="dev|none|CHAIN.pem",
+                     help="Certificate chain, or the development certificate of this machine, "
+                     "which proves nothing to others. Default: none."),
+    ] = None  # fmt: skip
+    signer_key: Annotated[
+        str | None,
+        typer.Option("--signer-key", envvar="AIGLABEL_SIGNER_KEY", metavar="KEY.pem",
+                     help="Private key of the chain."),
+    ] = None  # fmt: skip
+    signer_password_env: Annotated[
+        str | None,
+        typer.Option("--signer-password-env", metavar="VARIABLE",
+                     help="Environment variable that holds the key's password."),
+    ] = None  # fmt: skip
+    tsa: Annotated[
+        str | None,
+        typer.Option("--tsa", envvar="AIGLABEL_TSA", metavar="URL",
+                     help="RFC 3161 time-stamping authority."),
+    ] = None  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TrustOptions:
+    """Whose signatures count."""
+
+    trust: Annotated[
+        str | None,
+        typer.Option("--trust", envvar="AIGLABEL_TRUST", metavar="default|official|none",
+                     help="Trust lists. Default: what the policy names."),
+    ] = None  # fmt: skip
+    trust_file: Annotated[
+        list[Path] | None,
+        typer.Option("--trust-file", metavar="PEM",
+                     help="Certificates to trust besides; may be given several times."),
+    ] = None  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """Which files of a folder, and how many at a time."""
+
+    include: Annotated[
+        list[str] | None,
+        typer.Option("--include", metavar="GLOB",
+                     help="Files of folders to take instead of those with a picture's suffix."),
+    ] = None  # fmt: skip
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option("--exclude", metavar="GLOB", help="Files and folders to leave out."),
+    ] = None
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", envvar="AIGLABEL_WORKERS", min=1, metavar="N",
+                     help="Processes. Default: one a core, none besides this for a few files."),
+    ] = None  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ResultOptions:
+    """How results are told."""
+
+    format: Annotated[
+        Format,
+        typer.Option("--format", help="text: a line a file; json: one object at the end; "
+                     "jsonl: one object a line, as files are completed."),
+    ] = Format.TEXT  # fmt: skip
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="FILE", help="Also write the results to this file."),
+    ] = None
+    progress: Annotated[
+        bool | None,
+        typer.Option("--progress/--no-progress",
+                     help="Progress bar on stderr. Default: where that is a terminal."),
+    ] = None  # fmt: skip
+
+
+def grouped(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Spread the dataclass parameters of a command into options, and gather their values again."""
+    hints = get_type_hints(command, include_extras=True)
+    groups = {name: hint for name, hint in hints.items() if dataclasses.is_dataclass(hint)}
+    spread: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command).parameters.values():
+        if parameter.name in groups:
+            spread += _fields(groups[parameter.name])
+        else:
+            spread.append(
+                parameter.replace(kind=parameter.KEYWORD_ONLY, annotation=hints[parameter.name])
+            )
+
+    @functools.wraps(command)
+    def gathered(**values: Any) -> Any:
+        for name, group in groups.items():
+            own = {one.name: values.pop(one.name) for one in dataclasses.fields(group)}
+            values[name] = group(**own)
+        return command(**values)
+
+    gathered.__signature__ = inspect.Signature(spread)  # type: ignore[attr-defined]
+    gathered.__annotations__ = {one.name: one.annotation for one in spread}
+    return gathered
+
+
+def _fields(group: Any) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        inspect.Parameter(
+            one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default,
+            annotation=hints[one.name],
+        )
+        for one in dataclasses.fields(group)
+    ]  # fmt: skip

@@ -1,0 +1,135 @@
+"""Terminal and pipes: results on stdout, everything else on stderr.
+
+Text from files is hostile: nothing reaches a terminal before `clean`. rich is loaded only where a
+table or a bar is drawn.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+# Cf holds the marks that turn the writing direction, with which a name can lie.
+_UNSAFE = ("Cc", "Cf", "Zl", "Zp")
+_COLOURS = {
+    "ok": "green", "compliant": "green", "present": "green", "generated": "cyan",
+    "incomplete": "yellow", "undetermined": "yellow", "skipped": "yellow", "suspected": "yellow",
+    "failed": "red", "non_compliant": "red", "invalid": "red",
+}  # fmt: skip
+
+
+def prepare_streams() -> None:
+    """Let Chinese text through a stream that cannot encode it: as escapes, not as a crash."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def clean(text: str) -> str:
+    """Return `text` with control and direction characters visible; line ends stay."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        char if char == "\n" or unicodedata.category(char) not in _UNSAFE else _escaped(char)
+        for char in text
+    )
+
+
+def say(text: str = "") -> None:
+    """Print a result as text."""
+    sys.stdout.write(f"{clean(text)}\n")
+    sys.stdout.flush()
+
+
+def say_json(value: Any, *, indent: int | None = 2) -> None:
+    """Print a result as JSON, in ASCII where stdout knows no more."""
+    wide = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    text = json.dumps(value, ensure_ascii=not wide, indent=indent)
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def tell(text: str) -> None:
+    """Print a remark to stderr."""
+    sys.stderr.write(f"aiglabel: {clean(text)}\n")
+
+
+def tell_error(text: str) -> None:
+    """Print an error to stderr, in one line."""
+    tell(f"error: {' '.join(text.split())}")
+
+
+def line(words: Sequence[str], rest: str) -> None:
+    """Print a line of a list: padded words, in colour on a terminal, then free text."""
+    from rich.console import Console
+    from rich.text import Text
+
+    text = Text()
+    for word in words:
+        text.append(f"{word:<14}", _COLOURS.get(word, ""))
+    Console().print(text.append(clean(rest)), soft_wrap=True)
+
+
+def table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table; the first column is text, the others are figures."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(title=Text(clean(title), "bold"), title_justify="left")
+    for index, name in enumerate(head):
+        drawn.add_column(name, justify="right" if index else "left")
+    for row in rows:
+        drawn.add_row(*(Text(clean(cell), _COLOURS.get(cell, "")) for cell in row))
+    Console().print(drawn)
+
+
+def tree(name: str, value: Any, depth: int = 0) -> None:
+    """Print nested values, indented."""
+    indent = "  " * depth
+    if isinstance(value, dict) and value:
+        say(f"{indent}{name}:")
+        for key, inner in value.items():
+            tree(str(key), inner, depth + 1)
+    elif isinstance(value, (list, tuple)) and value:
+        say(f"{indent}{name}:")
+        for index, inner in enumerate(value, start=1):
+            tree(str(index), inner, depth + 1)
+    else:
+        shown = "none" if value in (None, "", [], {}, ()) else str(value)
+        say(f"{indent}{name}: " + shown.replace("\n", f"\n{indent}  "))
+
+
+def progress(records: Iterator[T], total: int, *, shown: bool | None) -> Iterator[T]:
+    """Hand the records on, with a bar on stderr.
+
+    Parameters
+    ----------
+    shown : bool or None
+        None: where stderr is a terminal and there is more than one record.
+    """
+    if not (sys.stderr.isatty() and total > 1 if shown is None else shown):
+        yield from records
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    # A pipe gets its lines untouched; on a terminal they have to pass above the bar.
+    with Progress(
+        BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty(),
+    ) as bar:  # fmt: skip
+        task = bar.add_task("", total=total)
+        for record in records:
+            yield record
+            bar.advance(task)
+
+
+def _escaped(char: str) -> str:
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

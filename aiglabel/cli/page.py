@@ -1,0 +1,5 @@
+"""x"""
+
+
+def as_page(r):
+    return ""

@@ -1,0 +1,99 @@
+"""Medians with their spread, rates with their confidence: nothing is printed without either."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+_Z95 = 1.959964
+_EULER = 0.5772157
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Median and interquartile range of `n` measurements."""
+
+    median: float
+    iqr: float
+    n: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """Summarise measurements, at least one."""
+        first, median, third = np.percentile(values, [25, 50, 75])
+        return cls(float(median), float(third - first), len(values))
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How often something happened, with its 95 % Wilson score interval (Wilson 1927)."""
+
+    hits: int
+    n: int
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, hits: int, n: int) -> Rate:
+        """Estimate the rate behind `hits` of `n`, at least one."""
+        share, z = hits / n, _Z95
+        centre = share + z * z / (2 * n)
+        reach = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+        scale = 1 + z * z / n
+        return cls(hits, n, max(0.0, (centre - reach) / scale), min(1.0, (centre + reach) / scale))
+
+
+def at_most(n: int) -> float:
+    """Upper 95 % bound of a rate after `n` trials without a single hit: the rule of three."""
+    return min(1.0, 3 / n)
+
+
+def gumbel_tail(values: Sequence[float], limit: float) -> float:
+    """Chance of reaching `limit` under a Gumbel law fitted by moments: an extrapolation.
+
+    The statistic is a maximum over codewords and frames, whose limit law is Gumbel's.
+    """
+    deviation = float(np.std(values))
+    if deviation == 0:
+        return 0.0
+    scale = deviation * math.sqrt(6) / math.pi
+    mode = float(np.mean(values)) - _EULER * scale
+    return -math.expm1(-math.exp(-(limit - mode) / scale))
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds of one action, one entry a round."""
+
+    wall: tuple[float, ...]
+    cpu: tuple[float, ...]
+
+    def ratio(self, base: Times, *, cpu: bool = False) -> Spread:
+        """How many times as long as `base`, round by round: what else ran slowed down both."""
+        one, other = (self.cpu, base.cpu) if cpu else (self.wall, base.wall)
+        return Spread.of([a / b for a, b in zip(one, other, strict=True)])
+
+    def milliseconds(self, *, cpu: bool = False) -> Spread:
+        """Median and spread in ms."""
+        return Spread.of([1e3 * seconds for seconds in (self.cpu if cpu else self.wall)])
+
+
+def interleaved(
+    actions: Mapping[str, Callable[[], object]], rounds: int, *, warm_up: bool = True
+) -> dict[str, Times]:
+    """Time several actions in turn, so that a busy spell of the machine meets all of them."""
+    wall: dict[str, list[float]] = {name: [] for name in actions}
+    cpu: dict[str, list[float]] = {name: [] for name in actions}
+    for index in range(rounds + warm_up):
+        for name, action in actions.items():
+            begin, begin_cpu = time.perf_counter(), time.process_time()
+            action()
+            end_cpu, end = time.process_time(), time.perf_counter()
+            if index >= warm_up:
+                wall[name].append(end - begin)
+                cpu[name].append(end_cpu - begin_cpu)
+    return {name: Times(tuple(wall[name]), tuple(cpu[name])) for name in actions}
