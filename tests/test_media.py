@@ -342,7 +342,8 @@ def test_gif_colours_stay_exact_when_few_and_close_when_many() -> None:
     assert same(deep(few), decode(encode(deep(few), Format.GIF)))
     many = photo(256, 256)
     again = decode(encode(deep(many), Format.GIF))
-    assert psnr(many, again.frames[0]) > 32
+    # Dithered: single pixels differ, what the eye averages does not.
+    assert psnr(cv2.blur(many, (7, 7)), cv2.blur(again.frames[0], (7, 7))) > 38
 
 
 def test_apng_poster_stays_outside_the_animation() -> None:
