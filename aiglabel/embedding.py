@@ -38,6 +38,7 @@ from aiglabel.policy import Policy
 
 Destination = str | os.PathLike[str] | BinaryIO | None
 SIDECAR_SUFFIX = ".c2pa"
+_GLANCE_SIDE = 512  # pixels of the shortest side that reading the marks back needs
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,9 @@ class Quality:
     psnr_db : float or None
         Worst frame, all colour channels; None where nothing changed.
     ssim : float or None
-        Luma of the first frame, 8-bit pictures.
+        Worst frame, luma, on the canonical frame of the watermark.
     largest_change : int
-        Of one sample of the first frame, in its own scale.
+        Of one sample, in the picture's own scale.
     """
 
     psnr_db: float | None
@@ -438,7 +439,7 @@ class _Job:
 
     def _read_back(self, picture: Picture, data: bytes, outcomes: list[Outcome]) -> list[Outcome]:
         """Decode what was made; a pixel mark that the encoder destroyed is not called written."""
-        back = media.decode(data, limits=self.limits)
+        back = media.glance(data, space=picture.space, shortest=_GLANCE_SIDE, limits=self.limits)
         return [
             one
             if not one.written or self._survived(one, picture, back)

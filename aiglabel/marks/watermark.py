@@ -29,16 +29,15 @@ def write(picture: Picture, payload: bytes, *, key: Key, strength: str | None = 
     PayloadError
         When `payload` is not 8 bytes.
     """
-    margins, ratios, likeness, largest = [], [], [], 0
+    margins, ratios, likeness, largest = [], [], [], []
     for index, (colour, alpha) in enumerate(zip(picture.frames, picture.alpha, strict=True)):
         cover = _pixels(colour, alpha)
         marked = image.mark(cover, payload, key=key, strength=strength)
         picture.frames[index] = _colour_of(colour, cover, marked.pixels)
         margins.append(marked.statistic / marked.threshold)
+        likeness.append(marked.ssim)
         ratios.append(quality.psnr(colour, picture.frames[index]))
-        if index == 0 and cover.dtype == np.uint8:
-            likeness.append(quality.ssim(cover[..., :3], marked.pixels[..., :3]))
-            largest = _largest_change(colour, picture.frames[index])
+        largest.append(quality.largest_change(colour, picture.frames[index]))
     worst = min(margins)
     held = "is expected to hold" if worst >= _COMFORT else "is weak: the picture is small or flat"
     return Outcome(
@@ -51,8 +50,8 @@ def write(picture: Picture, payload: bytes, *, key: Key, strength: str | None = 
             "wire_format": image.WIRE_FORMAT,
             "margin": round(worst, 3),
             "psnr_db": _rounded(min(ratios)),
-            "ssim": _rounded(likeness[0]) if likeness else None,
-            "largest_change": largest,
+            "ssim": _rounded(min(likeness)),
+            "largest_change": round(max(largest)),
         },
     )
 
@@ -138,10 +137,6 @@ def _colour_of(colour: NDArray[Any], cover: NDArray[Any], marked: NDArray[Any]) 
         out[..., :3] = np.clip(np.rint(ink), 0, 255)
         return out
     return np.ascontiguousarray(marked[..., : colour.shape[2]])
-
-
-def _largest_change(cover: NDArray[Any], marked: NDArray[Any]) -> int:
-    return int((np.maximum(cover, marked) - np.minimum(cover, marked)).max())
 
 
 def _rounded(value: float) -> float | None:

@@ -6,6 +6,7 @@ from aiglabel.media.decode import decode, dimensions
 from aiglabel.media.encode import encode
 from aiglabel.media.ffmpeg import ffmpeg_exe
 from aiglabel.media.fit import fit
+from aiglabel.media.glance import glance
 from aiglabel.media.limits import Limits
 from aiglabel.media.picture import Picture, Settings
 
@@ -20,6 +21,7 @@ __all__ = [
     "ffmpeg_exe",
     "fit",
     "from_array",
+    "glance",
     "is_file",
     "read_source",
     "to_array",

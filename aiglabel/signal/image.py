@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiglabel.key import Key
-from aiglabel.signal import code, frame, mask, statistics
+from aiglabel.signal import code, frame, mask, quality, statistics
 from aiglabel.signal.carrier import carrier
 
 WIRE_FORMAT: Final = "aiglabel.dwt.1"
@@ -31,6 +31,7 @@ _MIN_GAIN, _MAX_GAIN = 0.3, 2.5
 # away, which a mild one of the frame itself stands for.
 _JPEG_QUALITY_LARGE, _JPEG_QUALITY_SMALL = 90, 60
 _STEPS = 4
+_USUAL_LOSS = 2.0
 _STRIP = 64
 
 Float = NDArray[np.float32]
@@ -111,12 +112,15 @@ class Marked:
     threshold : float
         What it needs to be told from chance.
     geometry : Geometry
+    ssim : float
+        Of the canonical frames before and after; see `quality.ssim`.
     """
 
     pixels: Pixels
     statistic: float
     threshold: float
     geometry: Geometry
+    ssim: float
 
 
 def embed(
@@ -177,7 +181,7 @@ def mark(
     gains = _gains(view, visible, order, chips, word)
     jpeg = _JPEG_QUALITY_LARGE if min(plane.shape) >= 1.5 * side else _JPEG_QUALITY_SMALL
     # Closed loop: the statistic grows about linearly with the amplitude, so a few steps suffice.
-    amplitude = math.sqrt(wanted.faintest * wanted.strongest)
+    amplitude = _first_guess(view, visible, order, chips, word, gains, wanted)
     for _ in range(_STEPS):
         added = np.zeros_like(view.white)
         added[order] = chips * (amplitude * word * gains)[:, None] * visible[order]
@@ -185,10 +189,12 @@ def mark(
         left = _correlate(_after_jpeg(host + residual, jpeg), order, chips, word)
         better = amplitude * wanted.margin / max(left, 1.0)
         better = min(max(better, wanted.faintest), wanted.strongest)
-        if 0.9 < better / amplitude < 1.05:
+        if 0.85 < better / amplitude < 1.05:
             break
         amplitude = better
-    return Marked(_add(rgb, residual), left, statistics.threshold(_hypotheses(1)), Geometry(side))
+    limit = statistics.threshold(_hypotheses(1))
+    likeness = quality.ssim(host, host + residual)
+    return Marked(_add(rgb, residual), left, limit, Geometry(side), likeness)
 
 
 def detect(rgb: Pixels, *, key: Key) -> Detection:
@@ -267,6 +273,18 @@ def _gains(
         else:
             low = level
     return np.asarray(gains, np.float32)
+
+
+def _first_guess(
+    view: mask.Masked, visible: Float, order: NDArray[np.intp], chips: Float,
+    word: NDArray[np.int8], gains: Float, wanted: Strength,
+) -> float:  # fmt: skip
+    """Amplitude that reaches the margin if the simulated JPEG takes a usual share of it."""
+    own = float(((view.white[order] * chips).sum(axis=1) * word).sum())
+    reach = float(((visible / view.scale)[order].sum(axis=1) * gains).sum())
+    norm = math.sqrt(float((view.white[order] ** 2).sum()))
+    amplitude = (_USUAL_LOSS * wanted.margin * norm - own) / max(reach, 1e-3)
+    return min(max(amplitude, wanted.faintest), wanted.strongest)
 
 
 def _correlate(

@@ -27,7 +27,7 @@ def psnr(cover: NDArray[Any], marked: NDArray[Any]) -> float:
 
 
 def ssim(cover: NDArray[Any], marked: NDArray[Any]) -> float:
-    """Mean structural similarity of the luma, uint8 (H, W[, C]) pictures of one shape.
+    """Mean structural similarity of the luma, (H, W[, C]) pictures of one shape, 0 to 255.
 
     Wang, Bovik, Sheikh and Simoncelli 2004 with their 11×11 Gaussian window, after averaging down
     to a shortest side of about 256 as the authors' reference implementation advises.
@@ -45,6 +45,11 @@ def ssim(cover: NDArray[Any], marked: NDArray[Any]) -> float:
         (square_a + square_b + c1) * (variance_a + variance_b + c2)
     )
     return float(index.mean())
+
+
+def largest_change(cover: NDArray[Any], marked: NDArray[Any]) -> float:
+    """Largest change of one sample, in the scale of the arrays."""
+    return float(cv2.norm(cover.ravel(), marked.ravel(), cv2.NORM_INF))
 
 
 def _reduce(plane: NDArray[Any], step: int) -> NDArray[np.float32]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from aiglabel.errors import LabelError
 from aiglabel.evidence import Evidence, Outcome
-from aiglabel.marks.overlay.layout import OverlayStyle, plan
+from aiglabel.marks.overlay.layout import OverlayStyle, Pixels, plan
 from aiglabel.marks.overlay.reader import find
 from aiglabel.marks.overlay.wording import elements
 from aiglabel.media.picture import Picture
@@ -50,15 +52,27 @@ def write(picture: Picture, style: OverlayStyle) -> Outcome:
 
 
 def holds(painted: Picture, decoded: Picture, outcome: Outcome) -> bool:
-    """Whether the first frame, decoded from what was written, still shows the painted label."""
+    """Whether the first frame, decoded from what was written, still shows the painted label.
+
+    `decoded` may be grey and reduced in size.
+    """
     x0, y0, x1, y1 = outcome.facts["box"]
-    wanted, found = painted.frames[0], decoded.frames[0]
-    if wanted.shape[:2] != found.shape[:2]:
+    scale = decoded.size[0] / painted.size[0]
+    left, top, right, bottom = (round(edge * scale) for edge in (x0, y0, x1, y1))
+    wanted = _brightness(painted.frames[0][y0:y1, x0:x1])
+    found = _brightness(decoded.frames[0][top:bottom, left:right])
+    if not found.size:
         return False
-    one, two = (
-        frame[y0:y1, x0:x1].mean(axis=2) / np.iinfo(frame.dtype).max for frame in (wanted, found)
-    )
+    # Both are brought to a few samples a letter: coding noise averages out, a lost label does not.
+    size = (max(1, (right - left) // 2), max(1, (bottom - top) // 2))
+    one, two = (cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in (wanted, found))
     return float(np.abs(one - two).mean()) <= _TOLERANCE
+
+
+def _brightness(frame: Pixels) -> NDArray[np.float32]:
+    """Mean of the channels, 0 to 1; of CMYK, of the ink: good enough to compare like with like."""
+    scaled: NDArray[np.float32] = frame.mean(axis=2, dtype=np.float32) / np.iinfo(frame.dtype).max
+    return scaled
 
 
 def read(picture: Picture, style: OverlayStyle | None = None) -> Evidence:

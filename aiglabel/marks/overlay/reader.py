@@ -58,9 +58,11 @@ LIKENESS = 0.5  # from here on a person should look
 _COARSE_INK = 8.0  # px, height of the letters in the first step …
 _FINE_INK = 20.0  # … and at most in the second
 _COARSE_FLOOR = 0.33  # correlation in the first step below which nothing goes on to the second
-_FINE_STEP = 1.006  # in size, in the second step, …
-_FINE_REACH = 5  # … this often up or down
-_KEPT = 5  # candidates that go on
+_FINE_STEP = 1.007  # in size, in the second step, …
+_FINE_REACH = 3  # … this often up and down
+_AS_GOOD = 0.1  # difference of scores that does not count against the planned place
+_KEPT = 5  # candidates that go on, …
+_NEAR = 0.6  # … if their correlation is at least this share of the best one
 _ROUNDING = (1.008, 1.028)  # what rounding up to whole px may have added in the original, ± 1 %
 _LEAST_INK = 4  # px: smaller letters are not told apart
 _EDGE_BAND = 0.1  # a label this close to an edge, as a share of the shortest side, is on it
@@ -144,13 +146,13 @@ def find(
             threshold=THRESHOLD,
             detail="No label drawn by this toolkit; labels of other tools are not recognised.",
         )
-    return _evidence(frame, space, best)
+    return _evidence(frame, alpha, space, best)
 
 
-def _evidence(frame: Pixels, space: Space, found: _Guess) -> Evidence:
+def _evidence(frame: Pixels, alpha: Pixels | None, space: Space, found: _Guess) -> Evidence:
     height, width = frame.shape[:2]
     short = min(width, height)
-    box, ink, ink_height = _measure(width, height, found)
+    box, ink, ink_height = _measure(frame, alpha, space, found)
     gap = min(box[0], box[1], width - box[2], height - box[3])
     text, where = found.style.text, str(found.style.position)
     present = found.score >= THRESHOLD
@@ -176,23 +178,25 @@ def _evidence(frame: Pixels, space: Space, found: _Guess) -> Evidence:
     )
 
 
-def _measure(width: int, height: int, found: _Guess) -> tuple[Box, Mask, int]:
+def _measure(
+    frame: Pixels, alpha: Pixels | None, space: Space, found: _Guess
+) -> tuple[Box, Mask, int]:
     """Box of the letters in px, their mask in it, and the height of the smallest.
 
-    Exact where the label lies, within 1.5 px of the close-up, where `plan` puts it.
+    Exact where the label `plan` makes for this size fits as well as the best fit.
     """
+    height, width = frame.shape[:2]
     short = min(width, height)
     error = 1.5 * max(1.0, found.ink * short / _FINE_INK)
-    ems = _template(found, REFERENCE_EM).ink.shape[1] / REFERENCE_EM
     for look in ("outline", "pill"):
         try:
             layout = plan(width, height, replace(found.style, style=look))
         except LabelError:
             continue
         exact = _laid_out(layout)
-        wider = (exact.em - found.em) * ems
-        shifts = (exact.x - found.x, exact.y - found.y, wider)
-        if max(abs(shift) for shift in shifts) * short <= error:
+        fitted = _read(frame, alpha, space, exact, reach=0)
+        shift = max(abs(exact.x - fitted.x), abs(exact.y - fitted.y)) * short
+        if fitted.score >= found.score - _AS_GOOD and shift <= error:
             return layout.text_box, layout.block.ink, layout.block.ink_height
     template = _template(found, found.em * short)
     edge = template.border
@@ -301,7 +305,8 @@ def _candidates(
             key = guess.style.text, guess.style.position
             if guess.score > max(_COARSE_FLOOR, best[key].score if key in best else 0):
                 best[key] = guess
-    return sorted(best.values(), key=lambda guess: -guess.score)[:_KEPT]
+    leading = sorted(best.values(), key=lambda guess: -guess.score)[:_KEPT]
+    return [guess for guess in leading if guess.score >= _NEAR * leading[0].score]
 
 
 def _score(
@@ -326,7 +331,9 @@ def _score(
     ]
 
 
-def _read(frame: Pixels, alpha: Pixels | None, space: Space, guess: _Guess) -> _Guess:
+def _read(
+    frame: Pixels, alpha: Pixels | None, space: Space, guess: _Guess, *, reach: int = _FINE_REACH
+) -> _Guess:
     """The second step: fit size and place; the score becomes that of the worst letter."""
     gray, unit, x0, y0 = _closeup(frame, alpha, space, guess)
 
@@ -339,13 +346,7 @@ def _read(frame: Pixels, alpha: Pixels | None, space: Space, guess: _Guess) -> _
         row, column = divmod(int(scores.argmax()), scores.shape[1])
         return _Fit(float(scores[row, column]), em, template, row, column)
 
-    best = fit(0)
-    for way in (1, -1):
-        for step in range(way, way * (_FINE_REACH + 1), way):
-            trial = fit(step)
-            if trial.peak < best.peak:  # two sizes may round to the same template
-                break
-            best = trial
+    best = max((fit(step) for step in range(-reach, reach + 1)), key=lambda one: one.peak)
     if best.peak < 0:
         return replace(guess, score=0.0)
     padded = cv2.copyMakeBorder(gray, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
