@@ -115,8 +115,8 @@ class EmbedResult:
 
     @property
     def complete(self) -> bool:
-        """Whether every mark the policy asks for is in the file."""
-        return all(outcome.written for outcome in self.marks)
+        """Whether every mark the policy asks for is in the file, if only as it came."""
+        return all(outcome.written or outcome.facts.get("kept") for outcome in self.marks)
 
     def mark(self, name: str) -> Outcome | None:
         """Return the outcome of one mark, None when the policy does not ask for it."""
@@ -421,7 +421,7 @@ class _Job:
                 outcomes.append(outcome)
             else:
                 coded = write_properties(coded, fmt, also)
-            if self.policy.iptc.enabled:
+            if also:  # a mere suspicion states no source type
                 outcomes.append(iptc.outcome(coded, fmt, also))
         return coded, outcomes
 

@@ -33,7 +33,7 @@ class Evidence:
     payload : str or None
         What the mark says, as text: hex of the watermark payload, the AIGC JSON, a URI.
     where : str or None
-        Carrier or place, e.g. ``XMP TC260:AIGC in APP1`` or ``bottom right``.
+        Carrier or place, e.g. ``XMP TC260:AIGC in APP1`` or ``bottom-right``.
     detail : str
         One plain English sentence.
     facts : mapping

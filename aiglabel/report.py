@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from aiglabel.evidence import Evidence, Status
 from aiglabel.rules import Finding, Severity
+from aiglabel.rules.signed import means_ai
 
 SCHEMA: Final = "aiglabel.report/1"
 ABSENCE_EN: Final = "The absence of a mark proves nothing: marks can be removed or never written."
@@ -85,7 +86,7 @@ def traces(evidence: Mapping[str, Evidence]) -> list[str]:
     found = []
     for name, one in evidence.items():
         if name == "credentials":
-            speaks = bool(one.facts.get("ai_declared"))
+            speaks = means_ai(one.facts.get("ai_declared", ()))
         elif name == "aigc":
             speaks = one.status in (Status.PRESENT, Status.INVALID)
         else:

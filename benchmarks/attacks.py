@@ -9,6 +9,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.pictures import Rgb, random_for
@@ -73,8 +74,8 @@ def _rotated(rgb: Rgb, degrees: float) -> Rgb:
     return np.asarray(turned, np.uint8)
 
 
-def _bytes(values: Any) -> Rgb:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+def _bytes(values: NDArray[Any]) -> Rgb:
+    return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)
 
 
 ATTACKS: dict[str, Attack] = {

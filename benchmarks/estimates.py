@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 
 _Z95 = 1.959964
-_EULER = 0.5772157
 
 
 @dataclass(frozen=True)
@@ -50,19 +49,6 @@ class Rate:
 def at_most(n: int) -> float:
     """Upper 95 % bound of a rate after `n` trials without a single hit: the rule of three."""
     return min(1.0, 3 / n)
-
-
-def gumbel_tail(values: Sequence[float], limit: float) -> float:
-    """Chance of reaching `limit` under a Gumbel law fitted by moments: an extrapolation.
-
-    The statistic is a maximum over codewords and frames, whose limit law is Gumbel's.
-    """
-    deviation = float(np.std(values))
-    if deviation == 0:
-        return 0.0
-    scale = deviation * math.sqrt(6) / math.pi
-    mode = float(np.mean(values)) - _EULER * scale
-    return -math.expm1(-math.exp(-(limit - mode) / scale))
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,19 @@ bin=${1:-.venv/bin}
 out=samples/out
 key=$out/demo.key
 
+rm -rf "$out/labelled"
 mkdir -p "$out"
 [ -f "$key" ] || "$bin/aiglabel" keygen "$key"
+# The development certificate of the demo stays in its own folder.
+export XDG_CONFIG_HOME="$PWD/$out/config"
 
-rm -rf "$out/labelled"
-"$bin/aiglabel" label samples/input -o "$out/labelled" --key "$key" --policy cn \
+"$bin/aiglabel" label samples/input -o "$out/labelled" --policy cn --key "$key" --signer dev \
     --producer 001191110102MACQD9K64010000 --model demo-model --model-version 1.0
-"$bin/aiglabel" verify "$out/labelled" --key "$key" --policy cn --report "$out/report.jsonl"
-"$bin/python" samples/contact_sheet.py samples/input "$out/labelled" "$out/before_after.png"
+"$bin/aiglabel" verify "$out/labelled" --policy cn --key "$key" --report "$out/report.html"
+"$bin/python" samples/contact_sheet.py samples/input "$out/labelled" "$out/before_after.png" \
+    > "$out/before_after.txt"
 
 echo
 echo "labelled pictures   $out/labelled"
-echo "before and after    $out/before_after.png"
-echo "findings            $out/report.jsonl"
+echo "before and after    $out/before_after.png  (list: before_after.txt)"
+echo "report to read      $out/report.html"

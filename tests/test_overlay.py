@@ -144,7 +144,7 @@ def test_inside_the_picture_and_high_enough_or_refused(
 @pytest.mark.parametrize("side", [160, 512, 720, 768, 1024, 1080, 2160])
 @pytest.mark.parametrize("text", ["AI", "IA", "H"])
 def test_height_measured_on_the_painted_picture(side: int, text: str) -> None:
-    style = OverlayStyle(text=text, position="top left")
+    style = OverlayStyle(text=text, position="top-left")
     drawn = overlay.draw(np.zeros((side, side + 9, 1), np.uint8), None, style, space="gray")
     rows = np.flatnonzero((drawn.frame[..., 0] >= 128).any(axis=1))
     measured = rows[-1] - rows[0] + 1

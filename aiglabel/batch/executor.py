@@ -65,23 +65,28 @@ def run(
         return
     waiting = deque(jobs)
     while waiting:
-        suspects = yield from _run_pool(work, failed, waiting, workers)
-        for job in suspects:
-            alone = yield from _run_pool(work, failed, deque([job]), 1)
-            if alone:
-                yield failed(
-                    job,
-                    ResourceLimit(
-                        "the process working on it died, probably for lack of memory",
-                        remedy="Use fewer --workers, or a smaller picture",
-                    ),
+        # One job more than processes, so that none waits for this one to wake up.
+        suspects = deque((yield from _run_pool(work, failed, waiting, workers, workers + 1)))
+        while suspects:
+            for job in (yield from _run_pool(work, failed, suspects, 1, 1)):
+                error = ResourceLimit(
+                    "the process working on it died, probably for lack of memory",
+                    remedy="Use fewer --workers, or a smaller picture",
                 )
+                yield failed(job, error)
 
 
 def _run_pool(
-    work: Work[Job, Record], failed: Failed[Job, Record], waiting: deque[Job], workers: int
+    work: Work[Job, Record],
+    failed: Failed[Job, Record],
+    waiting: deque[Job],
+    workers: int,
+    at_once: int,
 ) -> Generator[Record, None, list[Job]]:
-    """Work off `waiting` until it is empty or a process dies; return the jobs that may be why."""
+    """Work off `waiting`, `at_once` jobs being under way, until it is empty or a process dies.
+
+    Returns the jobs that may be why it died.
+    """
     running: dict[Future[Record], Job] = {}
     suspects: list[Job] = []
     with ProcessPoolExecutor(
@@ -90,8 +95,7 @@ def _run_pool(
     ) as pool:  # fmt: skip
         try:
             while running or (waiting and not suspects):
-                # One job more than processes, so that none waits for this one to wake up.
-                while waiting and not suspects and len(running) <= workers:
+                while waiting and not suspects and len(running) < at_once:
                     job = waiting.popleft()
                     try:
                         running[pool.submit(_guarded, work, failed, job)] = job

@@ -56,7 +56,7 @@ def find(
     Raises
     ------
     MediaError
-        When a folder holds no file that fits.
+        When a folder holds no file that fits, or one inside cannot be read.
     """
     found: dict[str, Found] = {}
     for source in map(Path, sources):
@@ -109,7 +109,7 @@ def _walk(
     folder: Path, include: Sequence[str], exclude: Sequence[str], skip: _Identity | None
 ) -> Iterator[Found]:
     entered: set[_Identity | None] = set()
-    for here, folders, files in os.walk(folder, followlinks=True):
+    for here, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
         place = Path(here)
         identity = _identity(place)
         # A link to a folder above would go round for ever; the results of an earlier run are
@@ -127,6 +127,15 @@ def _walk(
             wanted = _fits(relative, include) if include else relative.suffix.lower() in SUFFIXES
             if wanted and not _hidden(name) and not _fits(relative, exclude):
                 yield Found(place / name, relative)
+
+
+def _refuse(error: OSError) -> None:
+    """Stop at a folder that cannot be read: silence would pass for completeness."""
+    raise MediaError(
+        f"cannot be read: {error.strerror}",
+        path=error.filename,
+        remedy="Or leave it out: --exclude",
+    ) from error
 
 
 def _hidden(name: str) -> bool:

@@ -64,21 +64,28 @@ def run(arguments: list[str]) -> int:
     return Exit.OK
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        say(f"aiglabel {version('aiglabel')}")
+        raise typer.Exit
+
+
 @app.callback()
 def _main(
-    version: Annotated[
-        bool, typer.Option("--version", is_eager=True, help="Print the version and end.")
+    _version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_print_version,
+                     help="Print the version and end."),
     ] = False,
     verbose: Annotated[
         int,
-        typer.Option("--verbose", "-v", count=True, help="Log to stderr; -vv logs more."),
+        typer.Option(
+            "--verbose", "-v", count=True, show_default=False, help="Log to stderr; -vv logs more."
+        ),
     ] = 0,
-) -> None:
-    if version:
-        from importlib.metadata import version as version_of
-
-        say(f"aiglabel {version_of('aiglabel')}")
-        raise typer.Exit
+) -> None:  # fmt: skip
     if verbose:
         logging.basicConfig(
             level=logging.INFO if verbose == 1 else logging.DEBUG,

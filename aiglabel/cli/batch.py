@@ -1,4 +1,4 @@
-"""What ``label`` and ``verify`` share: going through the files, telling results, the report file."""
+"""What ``label`` and ``verify`` share: going through files, telling results, the report file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 from aiglabel.batch import SCHEMA, Failure, Found, State, default_workers
 from aiglabel.cli.options import FileOptions, Format, ResultOptions
 from aiglabel.cli.output import progress, say_json, tell, tell_error
-from aiglabel.errors import PolicyError
+from aiglabel.errors import OutputError, PolicyError
 from aiglabel.media import atomic_write
 
 
@@ -36,12 +36,14 @@ def workers_for(files: FileOptions, found: Sequence[Found]) -> int:
 
 
 def report_writer(results: ResultOptions, renderers: dict[str, Render[R]]) -> Render[R] | None:
-    """Return what writes the report file, before any work is done for a name that will not do.
+    """Return what makes the report file, before any work is done for a name that will not do.
 
     Raises
     ------
     PolicyError
         When no report has that suffix.
+    OutputError
+        When its folder cannot be made.
     """
     if results.report is None:
         return None
@@ -51,17 +53,33 @@ def report_writer(results: ResultOptions, renderers: dict[str, Render[R]]) -> Re
             "no report has this suffix", path=results.report,
             remedy=f"Use {', '.join(renderers)}",
         )  # fmt: skip
+    folder = results.report.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"the folder cannot be made ({error.strerror})", path=folder) from error
     return renderer
 
 
 def go_through(
     records: Iterator[R],
-    total: int,
+    files: Sequence[str],
     results: ResultOptions,
     tell_one: Callable[[R], None],
     render: Render[R] | None,
 ) -> tuple[list[R], bool]:
     """Take the records as they come, tell each, and write the report file.
+
+    Parameters
+    ----------
+    records : iterator
+    files : sequence of str
+        Whom the records are about, in the order that the report and the JSON object keep.
+    results : ResultOptions
+    tell_one : callable
+        Prints a record as text.
+    render : callable or None
+        Makes the text of the report file.
 
     Returns
     -------
@@ -72,7 +90,7 @@ def go_through(
     taken: list[R] = []
     interrupted = False
     try:
-        for record in progress(records, total, shown=results.progress):
+        for record in progress(records, len(files), shown=results.progress):
             taken.append(record)
             if record.error is not None:
                 tell_error(str(record.error))
@@ -82,11 +100,12 @@ def go_through(
                 tell_one(record)
     except KeyboardInterrupt:
         interrupted = True
-        tell(f"interrupted: {len(taken)} of {total} files are done, no file is half written")
+        tell(f"interrupted: {len(taken)} of {len(files)} files are done, no file is half written")
     finally:
+        order = {file: place for place, file in enumerate(files)}
+        taken.sort(key=lambda record: order[record.file])
         if render is not None and results.report is not None:
             text = render(taken).encode("utf-8", "backslashreplace")
-            results.report.parent.mkdir(parents=True, exist_ok=True)
             atomic_write(results.report, text, overwrite=True)
     if results.format is Format.JSON:
         say_json(as_object(taken))

@@ -1,4 +1,4 @@
-"""``aiglabel doctor``: does everything this machine needs work?"""
+"""``aiglabel doctor``: whether everything that is needed works on this machine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(shape: ShapeOption = Shape.TEXT) -> None:
-    """Check this installation: libraries, ffmpeg, font, trust lists, certificate, a self test."""
+    """Check this installation.
+
+    Libraries, ffmpeg, font, trust lists, certificate, and a picture labelled and found again.
+    """
     results = {name: _outcome(check) for name, check in _CHECKS.items()}
     good = all(ok for ok, _ in results.values())
     if shape is Shape.JSON:
@@ -83,7 +86,7 @@ def _font() -> str:
 
     texts = [Policy.preset(name).overlay.text for name in preset_names()]
     for text in texts:
-        overlay.check(text)
+        overlay.check(text, None)
     return ", ".join(dict.fromkeys(texts))
 
 

@@ -37,7 +37,10 @@ def inspect(
     key: KeyFiles = None,
     shape: ShapeOption = Shape.TEXT,
 ) -> None:
-    """Show everything that can be read in one file: marks, C2PA manifest, XMP, texts."""
+    """Show all that can be read in one file.
+
+    Facts of every mark, summary of the C2PA manifest, XMP packets, texts; nothing is judged.
+    """
     from aiglabel.cli import output
     from aiglabel.cli import settings as layers
     from aiglabel.verification import verify

@@ -26,7 +26,10 @@ def keygen(
                      "same words give the same key. Default: a random key."),
     ] = None,
 ) -> None:  # fmt: skip
-    """Make a watermark key, readable by you only. An existing file is never overwritten."""
+    """Make a watermark key.
+
+    The file is readable by you only; one that exists is never overwritten.
+    """
     from aiglabel.key import Key
 
     if passphrase_env is None:

@@ -24,7 +24,7 @@ from aiglabel.errors import LabelError
 from aiglabel.label import Kind, Label
 
 if TYPE_CHECKING:
-    from aiglabel.batch import LabelRecord
+    from aiglabel.batch import LabelRecord, LabelSettings
     from aiglabel.cli.settings import Settings
 
 _MADE = (Kind.GENERATED, Kind.EDITED)
@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
 @grouped
 def label(
     context: typer.Context,
-    sources: Annotated[list[Path], typer.Argument(metavar="SRC...", help="Files and folders.")],
+    sources: Annotated[list[Path], typer.Argument(metavar="SRC", help="Files and folders.")],
     output: Annotated[
         Path,
         typer.Option("--output", "-o", metavar="OUT",
@@ -67,7 +67,7 @@ def label(
         bool, typer.Option("--dry-run", help="Say what would be done and write nothing.")
     ] = False,
 ) -> None:  # fmt: skip
-    """Label pictures: visible label, watermark, metadata, C2PA credentials.
+    """Label pictures with every mark of a policy.
 
     Sources are never changed. Folders are mirrored below OUT. A file that fails does not stop
     the others.
@@ -76,7 +76,6 @@ def label(
     from aiglabel.cli import batch as runs
     from aiglabel.cli import settings as layers
     from aiglabel.cli.exits import Exit, of_labelling
-    from aiglabel.embedding import Labeler
 
     settings = layers.load(context, policies, marks)
     what = batch.LabelSettings(
@@ -87,26 +86,36 @@ def label(
         quality=quality,
     )
     render = runs.report_writer(results, {".jsonl": runs.as_lines, ".json": runs.as_json})
-    # Policy, signer and font fail here, once, and not with every file.
-    Labeler(policy=what.policy, key=what.key, signer=what.signer)
     found = batch.find(
         sources, include=files.include or (), exclude=files.exclude or (), skip=output
     )
+    labels = _labels(claim, settings, len(found))
+    _check(what, labels[0])
     jobs = [
         batch.LabelJob(file=str(one.path), destination=str(goal), label=one_label)
         for one, goal, one_label in zip(
-            found, batch.destinations(found, output), _labels(claim, settings, len(found)),
-            strict=True,
+            found, batch.destinations(found, output), labels, strict=True
         )
-    ]  # fmt: skip
+    ]
     records = batch.run(
         partial(batch.preview_one if dry_run else batch.label_one, settings=what), jobs,
         failed=batch.label_failed, workers=1 if dry_run else runs.workers_for(files, found),
     )  # fmt: skip
-    done, interrupted = runs.go_through(records, len(jobs), results, _tell, render)
+    done, interrupted = runs.go_through(records, [job.file for job in jobs], results, _tell, render)
     if results.format is Format.TEXT:
         _sum_up(done)
     raise typer.Exit(Exit.INTERRUPTED if interrupted else of_labelling(done))
+
+
+def _check(settings: LabelSettings, label: Label) -> None:
+    """Let policy, font and provider codes fail once, before the work, and not with every file."""
+    from aiglabel.embedding import Labeler
+    from aiglabel.evidence import Evidence, Status
+    from aiglabel.marks import aigc
+
+    Labeler(policy=settings.policy, key=settings.key, signer=settings.signer)
+    if settings.policy.aigc.enabled:
+        aigc.plan(Evidence(mark=aigc.MARK, status=Status.ABSENT), label)
 
 
 def _labels(claim: ClaimOptions, settings: Settings, count: int) -> list[Label]:
@@ -170,7 +179,7 @@ def _sum_up(records: Sequence[LabelRecord]) -> None:
         before = sum(record.sizes.get("source", 0) for record in records)
         after = sum(record.sizes.get("result", 0) for record in records)
         rows.append(("size", f"{before / 1e6:.1f} -> {after / 1e6:.1f} MB"))
-    table(f"{len(records)} files", ("", ""), rows)
+    table(f"{len(records)} files", rows)
 
 
 def _counts(words: Iterable[str]) -> list[tuple[str, int]]:

@@ -67,12 +67,14 @@ class MarkOptions:
 
     text: Annotated[
         str | None,
-        typer.Option("--text", envvar="AIGLABEL_TEXT", help="Text of the visible label."),
+        typer.Option(
+            "--text", envvar="AIGLABEL_TEXT", metavar="TEXT", help="Text of the visible label."
+        ),
     ] = None
     position: Annotated[
         str | None,
         typer.Option("--position", envvar="AIGLABEL_POSITION", metavar="PLACE",
-                     help="Where it stands, e.g. 'bottom right', 'top left'."),
+                     help="Where it stands, e.g. bottom-right, top-left."),
     ] = None  # fmt: skip
     style: Annotated[
         str | None,
@@ -234,7 +236,9 @@ class ResultOptions:
 def grouped(command: Callable[..., Any]) -> Callable[..., Any]:
     """Spread the dataclass parameters of a command into options, and gather their values again."""
     hints = get_type_hints(command, include_extras=True)
-    groups = {name: hint for name, hint in hints.items() if dataclasses.is_dataclass(hint)}
+    groups: dict[str, Any] = {
+        name: hint for name, hint in hints.items() if dataclasses.is_dataclass(hint)
+    }
     spread: list[inspect.Parameter] = []
     for parameter in inspect.signature(command).parameters.values():
         if parameter.name in groups:

@@ -75,18 +75,21 @@ def line(words: Sequence[str], rest: str) -> None:
     Console().print(text.append(clean(rest)), soft_wrap=True)
 
 
-def table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table; the first column is text, the others are figures."""
+def table(title: str, rows: Iterable[tuple[str, str]]) -> None:
+    """Print a title and a table of names and figures."""
+    from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(title=Text(clean(title), "bold"), title_justify="left")
-    for index, name in enumerate(head):
-        drawn.add_column(name, justify="right" if index else "left")
-    for row in rows:
-        drawn.add_row(*(Text(clean(cell), _COLOURS.get(cell, "")) for cell in row))
-    Console().print(drawn)
+    drawn = Table(box=box.ROUNDED, show_header=False)
+    drawn.add_column()
+    drawn.add_column(justify="right")
+    for name, figure in rows:
+        drawn.add_row(Text(clean(name), _COLOURS.get(name, "")), Text(clean(figure)))
+    console = Console()
+    console.print(Text(f"\n{clean(title)}", "bold"))
+    console.print(drawn)
 
 
 def tree(name: str, value: Any, depth: int = 0) -> None:
@@ -101,7 +104,7 @@ def tree(name: str, value: Any, depth: int = 0) -> None:
         for index, inner in enumerate(value, start=1):
             tree(str(index), inner, depth + 1)
     else:
-        shown = "none" if value in (None, "", [], {}, ()) else str(value)
+        shown = "-" if value in (None, "", [], {}, ()) else str(value)
         say(f"{indent}{name}: " + shown.replace("\n", f"\n{indent}  "))
 
 

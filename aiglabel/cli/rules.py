@@ -14,7 +14,7 @@ def register(app: typer.Typer) -> None:
 
 
 def rules(shape: ShapeOption = Shape.TEXT) -> None:
-    """List the rules that policies judge by: id, severity, clause, what is required."""
+    """List the rules that policies judge by."""
     from aiglabel.rules import RULES
 
     if shape is Shape.JSON:

@@ -17,7 +17,7 @@ from typing import Any
 import typer
 
 from aiglabel.cli.options import MarkOptions, PolicyOptions, SignerOptions, TrustOptions
-from aiglabel.errors import PolicyError
+from aiglabel.errors import PolicyError, SigningError
 from aiglabel.key import Key
 from aiglabel.marks.credentials import Signer, TrustProfile
 from aiglabel.policy import Policy, preset_names
@@ -101,8 +101,8 @@ def load_key(file: Path | None, settings: Settings) -> Key:
 
 def load_keys(files: Sequence[Path] | None, settings: Settings) -> tuple[Key, ...]:
     """Return the watermark keys to look with."""
-    configured = settings.key.get("file")
-    return tuple(map(Key.load, files or ([configured] if configured else [])))
+    configured = [settings.key["file"]] if "file" in settings.key else []
+    return tuple(Key.load(file) for file in files or configured)
 
 
 def load_signer(options: SignerOptions, settings: Settings) -> Signer | None:
@@ -132,6 +132,9 @@ def load_signer(options: SignerOptions, settings: Settings) -> Signer | None:
         return Signer.dev() if chain == "dev" else None
     if key is None:
         raise PolicyError("a certificate chain signs only with its key", remedy="Pass --signer-key")
+    for file in (chain, key):
+        if not Path(file).is_file():
+            raise SigningError("there is no such file", path=file)
     return Signer.pem(chain, key, password_env=password_env, tsa_url=tsa)
 
 

@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
 @grouped
 def verify(
     context: typer.Context,
-    sources: Annotated[list[Path], typer.Argument(metavar="SRC...", help="Files and folders.")],
+    sources: Annotated[list[Path], typer.Argument(metavar="SRC", help="Files and folders.")],
     policies: PolicyOptions,
     trusting: TrustOptions,
     files: FileOptions,
@@ -41,10 +41,12 @@ def verify(
     declared: Annotated[
         bool,
         typer.Option("--declared",
-                     help="The sender declared the content AI-generated (Labeling Measures Art. 6)."),
+                     help="The sender declared the content AI-generated (Measures Art. 6)."),
     ] = False,
 ) -> None:  # fmt: skip
-    """Look for every mark and judge by the rules of a policy. Works offline.
+    """Look for every mark and judge by a policy.
+
+    Nothing is fetched from the network.
 
     Exit codes: 0 meets the policy, 1 a file could not be read, 3 does not meet it, 4 nothing
     found, 5 cannot be told.
@@ -62,17 +64,19 @@ def verify(
         trust=layers.load_trust(trusting, settings),
         declared=declared,
     )
-    render = runs.report_writer(
-        results, {".json": runs.as_json, ".jsonl": runs.as_lines, ".html": as_page}
-    )
+    renderers: dict[str, runs.Render[VerifyRecord]] = {
+        ".html": as_page, ".json": runs.as_json, ".jsonl": runs.as_lines,
+    }  # fmt: skip
+    render = runs.report_writer(results, renderers)
     found = batch.find(sources, include=files.include or (), exclude=files.exclude or ())
+    names = [str(one.path) for one in found]
     records = batch.run(
-        partial(batch.verify_one, settings=what), [str(one.path) for one in found],
+        partial(batch.verify_one, settings=what), names,
         failed=batch.verify_failed, workers=runs.workers_for(files, found),
     )  # fmt: skip
     alone = len(found) == 1 and found[0].path in sources
     tell = _tell_all if alone else _tell
-    done, interrupted = runs.go_through(records, len(found), results, tell, render)
+    done, interrupted = runs.go_through(records, names, results, tell, render)
     if results.format is Format.TEXT and not alone:
         _sum_up(done)
     raise typer.Exit(Exit.INTERRUPTED if interrupted else of_verifying(done))
@@ -97,12 +101,12 @@ def _sum_up(records: Sequence[VerifyRecord]) -> None:
     from aiglabel.cli.output import table
 
     reports = [one.report for one in records if one.report is not None]
-    rows: list[tuple[str, int]] = sorted(Counter(one.verdict.value for one in reports).items())
-    rows += sorted(Counter(one.compliance.value for one in reports).items())
-    rows += [(f"{mark} found", count) for mark, count in Counter(
-        mark for one in reports for mark in one.found
-    ).items()]  # fmt: skip
+    rows = [
+        *sorted(Counter(one.verdict.value for one in reports).items()),
+        *sorted(Counter(one.compliance.value for one in reports).items()),
+        *Counter(f"{mark} found" for one in reports for mark in one.found).items(),
+    ]
     if len(reports) < len(records):
         rows.append(("failed", len(records) - len(reports)))
     policy = f", policy '{reports[0].policy}'" if reports else ""
-    table(f"{len(records)} files{policy}", ("", ""), [(name, str(n)) for name, n in rows])
+    table(f"{len(records)} files{policy}", [(name, str(n)) for name, n in rows])

@@ -113,6 +113,7 @@ def plan(found: Evidence, label: Label, *, existing: Existing = "keep") -> Plan:
 
     def decided(fields: Mapping[str, str] | None, written: bool, detail: str) -> Plan:
         facts: dict[str, Any] = {"fields": dict(fields) if fields else None, "warnings": warnings}
+        facts["kept"] = not written and fields is not None
         return Plan(fields=fields, outcome=_outcome(written, detail, facts))
 
     if not found.facts.get("labels"):

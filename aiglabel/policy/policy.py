@@ -147,7 +147,12 @@ class Policy:
         PolicyError
             When it cannot be read, is not TOML, or a name or value in it is wrong.
         """
-        return cls.from_dict(_resolve(_read(Path(path)), Path(path).parent, 0), path=path)
+        file = Path(path)
+        try:
+            values = _resolve(_read(file), file.parent, 0)
+        except PolicyError as error:
+            raise PolicyError(error.reason, path=error.path or file, remedy=error.remedy) from None
+        return cls.from_dict(values, path=path)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], *, path: Any = None) -> Policy:

@@ -38,14 +38,14 @@ _PILL = (0.6, 0.45)  # space left and right, above and below the text in a pill,
 class Position(StrEnum):
     """Corners and middles of edges. CN-I-02 names no corner; the EU code suggests the top right."""
 
-    TOP_LEFT = "top left"
+    TOP_LEFT = "top-left"
     TOP = "top"
-    TOP_RIGHT = "top right"
+    TOP_RIGHT = "top-right"
     LEFT = "left"
     RIGHT = "right"
-    BOTTOM_LEFT = "bottom left"
+    BOTTOM_LEFT = "bottom-left"
     BOTTOM = "bottom"
-    BOTTOM_RIGHT = "bottom right"
+    BOTTOM_RIGHT = "bottom-right"
 
     @property
     def anchor(self) -> tuple[float, float]:

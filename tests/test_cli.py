@@ -1,0 +1,575 @@
+"""The command line: exit codes, streams, settings, records, documentation."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import typer
+from PIL import Image
+
+from aiglabel.cli.app import app, run
+from aiglabel.cli.exits import Exit, of_labelling, of_verifying
+from aiglabel.cli.output import clean
+from aiglabel.cli.page import as_page
+
+ROOT = Path(__file__).resolve().parents[1]
+PRODUCER = "001191110102MACQD9K64010000"
+Aiglabel = Callable[..., "Done"]
+
+
+class Done:
+    """What one call of the program did."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    for name in [name for name in os.environ if name.startswith("AIGLABEL_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.chdir(tmp_path)
+    handler = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture
+def aiglabel(capsys: pytest.CaptureFixture[str]) -> Aiglabel:
+    def call(*arguments: object) -> Done:
+        capsys.readouterr()
+        code = run([str(argument) for argument in arguments])
+        return Done(code, *capsys.readouterr())
+
+    return call
+
+
+def picture(path: Path, side: int = 96) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    coarse = np.random.default_rng(3).integers(40, 215, (12, 12, 3), dtype=np.uint8)
+    Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC).save(path)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    picture(tmp_path / "in/a.jpg")
+    picture(tmp_path / "in/sub/夜.png")
+    return tmp_path / "in"
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("labelled")
+    source = picture(root / "source.png")
+    done = subprocess.run(
+        [sys.executable, "-m", "aiglabel", "label", source, "-o", root / "a.png",
+         "--producer", PRODUCER],
+        capture_output=True, cwd=root,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return root / "a.png"
+
+
+# --- help, start-up, documentation --------------------------------------------------------------
+
+
+def commands() -> dict[str, Any]:
+    """Return every command by its words."""
+    found: dict[str, Any] = {}
+
+    def walk(words: str, command: Any) -> None:
+        if hasattr(command, "commands"):
+            for name, inner in command.commands.items():
+                walk(f"{words} {name}".strip(), inner)
+        else:
+            found[words] = command
+
+    walk("", typer.main.get_command(app))
+    return found
+
+
+COMMANDS = commands()
+
+
+@pytest.mark.parametrize("words", ["", "cert", "policy", *COMMANDS])
+def test_every_command_helps(aiglabel: Aiglabel, words: str) -> None:
+    done = aiglabel(*words.split(), "--help")
+    assert done.code == 0
+    assert done.out.startswith(f"Usage: aiglabel {words}".strip())
+    assert not done.err
+
+
+def test_every_command_and_option_is_documented_and_explained() -> None:
+    page = (ROOT / "docs/cli.md").read_text("utf-8")
+    for words, command in COMMANDS.items():
+        assert f"`{words}`" in page, words
+        for parameter in command.params:
+            assert getattr(parameter, "help", None), f"{words}: {parameter.name}"
+            for option in parameter.opts + parameter.secondary_opts:
+                if option.startswith("--"):
+                    assert re.search(rf"`{option}\b", page) or option == "--help", (words, option)
+
+
+def test_documented_exit_codes_are_those_of_the_program() -> None:
+    page = (ROOT / "docs/cli.md").read_text("utf-8")
+    table = page.split("## Exit codes")[1].split("##")[0]
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)} == set(Exit)
+
+
+def test_version(aiglabel: Aiglabel) -> None:
+    assert re.fullmatch(r"aiglabel \d+\.\d+.*\n", aiglabel("--version").out)
+
+
+# --- label --------------------------------------------------------------------------------------
+
+
+def test_folders_are_mirrored_and_every_file_has_its_own_number(
+    aiglabel: Aiglabel, folder: Path, tmp_path: Path
+) -> None:
+    done = aiglabel("label", folder, "-o", "out", "--producer", PRODUCER, "--content-id-prefix",
+                    "shop-", "--model", "m", "--format", "json", "--report",
+                    "r/all.jsonl")  # fmt: skip
+    assert done.code == 0, done.err
+    assert {one.relative_to(tmp_path / "out").as_posix()
+            for one in (tmp_path / "out").rglob("*.*")} == {"a.jpg", "sub/夜.png"}  # fmt: skip
+    records = done.json["records"]
+    assert done.json["schema"] == "aiglabel.run/1"
+    assert done.json["counts"] == {"ok": 2}
+    lines = Path("r/all.jsonl").read_text("utf-8").splitlines()
+    assert records == [json.loads(line) for line in lines]
+    assert len({one["label"]["content_id"] for one in records}) == 2
+    assert len({one["payload"] for one in records}) == 2
+    for one in records:
+        assert set(one) == {
+            "schema", "file", "destination", "status", "error", "label", "marks", "payload",
+            "quality", "sizes", "timings", "notes",
+        }  # fmt: skip
+        assert re.fullmatch(r"shop-[0-9a-f]{32}", one["label"]["content_id"])
+        assert one["label"]["model"] == "m"
+        assert set(one["marks"][0]) == {"mark", "written", "detail", "facts"}
+    assert [one["file"] for one in records] == [str(folder / "a.jpg"), str(folder / "sub/夜.png")]
+
+
+def test_one_bad_file_does_not_stop_the_others(aiglabel: Aiglabel, folder: Path) -> None:
+    (folder / "a0.png").write_bytes(b"no picture")
+    done = aiglabel("label", folder, folder / "gone.jpg", "-o", "out", "--producer", PRODUCER,
+                    "--format", "jsonl")  # fmt: skip
+    assert done.code == 1
+    records = [json.loads(line) for line in done.out.splitlines()]
+    assert [one["status"] for one in records] == ["ok", "failed", "ok", "failed"]
+    assert set(records[1]["error"]) == {"type", "reason", "remedy", "path"}
+    assert done.err.count("aiglabel: error: ") == len(done.err.splitlines()) == 2
+    assert "Traceback" not in done.err
+
+
+def test_an_existing_result_is_refused_and_the_others_go_on(
+    aiglabel: Aiglabel, folder: Path
+) -> None:
+    old = Path("out/a.jpg")
+    old.parent.mkdir()
+    old.write_bytes(b"old")
+    arguments = ("label", folder, "-o", "out", "--metadata-only", "--producer", PRODUCER)
+    done = aiglabel(*arguments)
+    assert done.code == 1
+    assert "--force" in done.err
+    assert old.read_bytes() == b"old"
+    assert Path("out/sub/夜.png").exists()
+    assert aiglabel(*arguments, "--force").code == 0
+    assert old.read_bytes() != b"old"
+
+
+def test_a_rehearsal_writes_nothing(aiglabel: Aiglabel, folder: Path, tmp_path: Path) -> None:
+    (folder / "b.jpg").write_bytes(b"no picture")
+    before = sorted(tmp_path.rglob("*"))
+    done = aiglabel("label", folder, "-o", "out", "--producer", PRODUCER, "--dry-run",
+                    "--format", "json")  # fmt: skip
+    assert done.code == 1
+    assert done.json["counts"] == {"failed": 1, "skipped": 2}
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_mark_that_cannot_be_written_is_told_by_the_exit_code(
+    aiglabel: Aiglabel, folder: Path
+) -> None:
+    once = ("--metadata-only", "--producer", PRODUCER, "--content-id", "1")
+    assert aiglabel("label", folder / "a.jpg", "-o", "1.jpg", *once).code == 0
+    done = aiglabel("label", "1.jpg", "-o", "2.jpg", "--metadata-only", "--producer", "another")
+    assert done.code == 3
+    assert "incomplete" in done.out
+    assert "kept" in done.out
+    refused = aiglabel("label", "1.jpg", "-o", "3.jpg", "--metadata-only", "--producer",
+                       "another", "--existing", "refuse")  # fmt: skip
+    assert refused.code == 1
+    assert not Path("3.jpg").exists()
+
+
+@pytest.mark.parametrize("kind", ["possible", "suspected"])
+def test_platforms_label_what_they_spread(aiglabel: Aiglabel, folder: Path, kind: str) -> None:
+    done = aiglabel("label", folder / "a.jpg", "-o", "out", "--kind", kind, "--propagator", "plat",
+                    "--metadata-only", "--producer", PRODUCER, "--format", "json")  # fmt: skip
+    (record,) = done.json["records"]
+    assert record["label"]["kind"] == kind
+    assert record["label"]["propagator"] == "plat"
+    assert len(record["label"]["propagate_id"]) == 32
+    assert record["label"]["producer"] == record["label"]["content_id"] == ""
+
+
+def test_the_development_signer_signs(aiglabel: Aiglabel, folder: Path) -> None:
+    done = aiglabel("label", folder / "a.jpg", "-o", "out", "--policy", "eu", "--signer", "dev",
+                    "--producer", PRODUCER)  # fmt: skip
+    assert done.code == 0, done.err + done.out
+    shown = aiglabel("inspect", "out/a.jpg", "--format", "json").json
+    assert shown["marks"]["credentials"]["facts"]["trust"] == "dev"
+    assert shown["xmp"][0].startswith("<?xpacket") or "x:xmpmeta" in shown["xmp"][0]
+    assert "AISystem" in str(shown) or shown["marks"]["iptc"]["status"] == "present"
+
+
+# --- usage --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("label in -o out", "needs a producer"),
+        ("label in -o out --kind suspected", "needs a propagator"),
+        ("label in", "Missing option"),
+        ("label in -o out --nonsense", "No such option"),
+        ("label in -o out --producer x --content-id 1", "names one content, here are 2"),
+        ("label in -o out --producer x --policy nowhere", "no policy preset 'nowhere'"),
+        ("label in -o out --producer x --policy nowhere.toml", "cannot be read"),
+        ("label in -o out --producer x --policy eu", "--signer"),
+        ("label in -o out --producer x --signer chain.pem", "--signer-key"),
+        ("label in -o out --producer x --signer dev --tsa http://t", "time-stamping"),
+        ("label in -o out --producer x --strength brutal", "brutal"),
+        ("label in -o out --producer x --position midde", "midde"),
+        ("label in -o out --producer with\\backslash", "Annex E does not allow"),
+        (f"label in -o out --producer {PRODUCER[:-8]}99999999", PRODUCER[:-8]),
+        ("label in -o out --producer x --report r.html", "suffix"),
+        ("label in -o out --producer x --quality 101", "--quality"),
+        ("verify in --report r.txt", "suffix"),
+        ("verify in --trust everybody", "everybody"),
+        ("verify", "Missing argument"),
+        ("policy show nowhere", "nowhere"),
+        ("nonsense", "No such command"),
+    ],
+)
+def test_wrong_usage_does_nothing_and_returns_2(
+    aiglabel: Aiglabel, folder: Path, tmp_path: Path, arguments: str, words: str
+) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    done = aiglabel(*arguments.split())
+    assert done.code == 2
+    assert words in done.err
+    assert "Traceback" not in done.err
+    assert not done.out
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("label empty -o out --producer x", "no picture"),
+        ("label in in/sub -o in --producer x", "source itself"),
+        ("label in -o out --producer x --key gone.key", "cannot read the key"),
+        ("label in -o out --producer x --report in/a.jpg/r.json", "folder cannot be made"),
+        ("label in -o out --producer x --signer gone.pem --signer-key gone.key", "gone.pem"),
+        ("verify in --trust-file gone.pem", "trust list cannot be read"),
+        ("inspect gone.jpg", "cannot be read"),
+        ("cert check gone.pem", "cannot be read"),
+        ("keygen new.key --passphrase-env NOT_SET", "NOT_SET"),
+    ],
+)
+def test_what_cannot_be_read_returns_1(
+    aiglabel: Aiglabel, folder: Path, arguments: str, words: str
+) -> None:
+    Path("empty").mkdir()
+    done = aiglabel(*arguments.split())
+    assert done.code == 1
+    assert words in done.err
+    assert "Traceback" not in done.err
+
+
+def test_verbose_shows_where(aiglabel: Aiglabel) -> None:
+    import logging
+
+    root, own = logging.getLogger(), logging.getLogger("aiglabel")
+    level = own.level
+    own.setLevel(logging.INFO)
+    try:
+        assert "Traceback" in aiglabel("inspect", "gone.jpg").err
+    finally:
+        own.setLevel(level)
+    assert root.level in (logging.WARNING, logging.NOTSET)
+
+
+# --- verify -------------------------------------------------------------------------------------
+
+
+def test_verify_says_by_its_exit_code_what_it_found(
+    aiglabel: Aiglabel, folder: Path, labelled: Path
+) -> None:
+    good = aiglabel("verify", labelled)
+    assert (good.code, good.err) == (0, "")
+    assert "AI-generated" in good.out
+    assert "生成合成内容" in good.out
+    assert aiglabel("verify", folder).code == 4
+    assert aiglabel("verify", labelled, folder).code == 3
+    assert aiglabel("verify", labelled, "gone.png").code == 1
+    Path("notes.txt").write_text("no picture")
+    assert aiglabel("verify", "notes.txt").code == 5
+    assert aiglabel("verify", labelled, "notes.txt").code == 5
+    assert aiglabel("verify", labelled, "notes.txt", folder).code == 3
+    assert "possible" in aiglabel("verify", folder, "--declared").out
+
+
+def test_verify_reports_in_every_form(aiglabel: Aiglabel, labelled: Path, folder: Path) -> None:
+    done = aiglabel("verify", labelled, "gone.png", "--format", "json", "--report", "r.json")
+    records = done.json["records"]
+    assert json.loads(Path("r.json").read_text("utf-8")) == done.json
+    assert [set(one) for one in records] == [{"schema", "file", "status", "error", "report"}] * 2
+    assert records[0]["report"]["schema"] == "aiglabel.report/1"
+    assert records[1]["report"] is None
+    assert records[1]["error"]["reason"].startswith("cannot be read")
+    lines = aiglabel("verify", folder, "--format", "jsonl").out.splitlines()
+    assert [json.loads(line)["status"] for line in lines] == ["ok", "ok"]
+    aiglabel("verify", labelled, folder, "gone.png", "--report", "r.html")
+    page = Path("r.html").read_text("utf-8")
+    assert page.count("<article") == 4
+    assert "default-src 'none'" in page
+    assert "<script" not in page
+    assert not re.search(r"(src|href)=", page)
+    assert "夜.png" in page
+    assert "可能" not in page.split("<main>")[0]
+
+
+def test_only_the_key_that_marked_finds_the_mark(aiglabel: Aiglabel, folder: Path) -> None:
+    assert aiglabel("keygen", "one.key").code == 0
+    assert oct(Path("one.key").stat().st_mode & 0o777) == "0o600"
+    assert aiglabel("keygen", "one.key").code == 1
+    secret = Path("one.key").read_text()
+    aiglabel("label", folder / "a.jpg", "-o", "out", "--producer", PRODUCER, "--key", "one.key")
+
+    def status(*arguments: str) -> str:
+        done = aiglabel("inspect", "out/a.jpg", "--format", "json", *arguments)
+        assert secret.strip() not in done.out + done.err
+        return str(done.json["marks"]["watermark"]["status"])
+
+    assert status() == "absent"
+    assert status("--key", "one.key") == "present"
+
+
+def test_passphrases_give_the_same_key_again(
+    aiglabel: Aiglabel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORDS", "correct horse battery staple")
+    aiglabel("keygen", "1.key", "--passphrase-env", "WORDS")
+    done = aiglabel("keygen", "2.key", "--passphrase-env", "WORDS")
+    assert Path("1.key").read_bytes() == Path("2.key").read_bytes()
+    assert "horse" not in done.out + done.err
+
+
+# --- settings -----------------------------------------------------------------------------------
+
+
+def text_and_origin(aiglabel: Aiglabel, *arguments: str) -> tuple[str, str]:
+    done = aiglabel("policy", "show", "--origin", "--format", "json", *arguments)
+    assert done.code == 0, done.err
+    return done.json["policy"]["overlay"]["text"], done.json["origins"]["overlay.text"]
+
+
+def test_flags_win_over_environment_over_file_over_preset(
+    aiglabel: Aiglabel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert text_and_origin(aiglabel) == ("AI生成", "preset cn")
+    Path("aiglabel.toml").write_text('extends = "eu"\n[overlay]\ntext = "AI合成"\n', "utf-8")
+    assert text_and_origin(aiglabel) == ("AI合成", "aiglabel.toml")
+    monkeypatch.setenv("AIGLABEL_TEXT", "由AI生成")
+    assert text_and_origin(aiglabel) == ("由AI生成", "environment AIGLABEL_TEXT")
+    assert text_and_origin(aiglabel, "--text", "AI制作") == ("AI制作", "flag --text")
+    monkeypatch.delenv("AIGLABEL_TEXT")
+    assert text_and_origin(aiglabel, "--policy", "cn") == ("AI生成", "preset cn")
+    Path("mine.toml").write_text('extends = "aiglabel2.toml"\n[overlay]\nstyle = "pill"\n')
+    Path("aiglabel2.toml").write_text('[overlay]\ntext = "AI合成"\n', "utf-8")
+    assert text_and_origin(aiglabel, "mine.toml") == ("AI合成", "aiglabel2.toml")
+    shown = aiglabel("policy", "show", "mine.toml", "--origin").out
+    assert 'style = "pill"  # mine.toml' in shown
+    assert 'strength = "balanced"  # default' in shown
+
+
+def test_what_policy_show_prints_is_that_policy_again(aiglabel: Aiglabel) -> None:
+    shown = aiglabel("policy", "show", "global", "--text", 'AI生成"\\')
+    Path("again.toml").write_text(shown.out, "utf-8")
+    assert aiglabel("policy", "show", "again.toml").out == shown.out
+    assert "global" in aiglabel("policy", "list").out
+
+
+def test_the_file_names_producer_key_and_signer(
+    aiglabel: Aiglabel, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Path("home")
+    home.mkdir()
+    aiglabel("keygen", home / "my.key")
+    (home / "settings.toml").write_text(
+        f'extends = "cn"\n[label]\nproducer = "{PRODUCER}"\nmodel = "from-file"\n'
+        '[key]\nfile = "my.key"\n[signer]\nchain = "dev"\n'
+    )
+    monkeypatch.setenv("AIGLABEL_CONFIG", str(home / "settings.toml"))
+    monkeypatch.setenv("AIGLABEL_MODEL", "from-environment")
+    done = aiglabel("label", folder / "a.jpg", "-o", "out", "--format", "json")
+    (record,) = done.json["records"]
+    assert record["label"]["producer"] == PRODUCER
+    assert record["label"]["model"] == "from-environment"
+    assert [one["mark"] for one in record["marks"]][-1] == "credentials"
+    assert aiglabel("verify", "out/a.jpg").code == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[label]\nproduzer = 'x'", "Did you mean 'producer'?"),
+        ("[label]\nproducer = 1", "label.producer is a text"),
+        ("key = 1", "key is a table"),
+        ("[signer]\npassword = 'secret'", "no setting 'password'"),
+        ("[overlay]\ntxet = 'x'", "overlay.txet"),
+        ("extends = 1", "extends names one"),
+        ("extends = 'aiglabel.toml'", "circle"),
+        ("no toml", "not TOML"),
+    ],
+)
+def test_misspelt_settings_are_refused(aiglabel: Aiglabel, text: str, words: str) -> None:
+    Path("aiglabel.toml").write_text(text)
+    done = aiglabel("policy", "show")
+    assert done.code == 2
+    assert words in done.err
+    assert "secret" not in done.err
+
+
+# --- cert, rules, doctor ------------------------------------------------------------------------
+
+
+def test_the_development_certificate_is_loudly_untrusted(aiglabel: Aiglabel) -> None:
+    done = aiglabel("cert", "dev")
+    assert "NOT TRUSTED" in done.err
+    assert aiglabel("cert", "dev", "--format", "json").json["trusted"] is False
+    chain = aiglabel("cert", "dev", "--format", "json").json["chain"]
+    check = aiglabel("cert", "check", chain, "--key", Path(chain).with_name("key.pem"))
+    assert check.code == 0
+    root = Path(chain).with_name("root.pem")
+    bad = aiglabel("cert", "check", root, "--format", "json")
+    assert bad.code == 3
+    assert any(one["severity"] == "error" for one in bad.json)
+
+
+def test_rules_are_listed(aiglabel: Aiglabel) -> None:
+    listed = aiglabel("rules", "--format", "json").json
+    assert {"id", "severity", "clause", "title"} == set(listed[0])
+    assert all(f"{one['id']} " in aiglabel("rules").out for one in listed)
+
+
+def test_doctor_finds_this_machine_well(aiglabel: Aiglabel) -> None:
+    done = aiglabel("doctor", "--format", "json")
+    wrong = {name: one["detail"] for name, one in done.json["checks"].items() if not one["ok"]}
+    assert not wrong
+    assert done.code == 0
+
+
+# --- streams ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("夜色 é.png\nnext", "夜色 é.png\nnext"),
+        ("\x1b[31mred\x07", "\\x1b[31mred\\x07"),
+        ("gpj.\u202etxt", "gpj.\\u202etxt"),
+        ("a\rb\x9bc", "a\\x0db\\x9bc"),
+    ],
+)
+def test_hostile_text_reaches_no_terminal(text: str, shown: str) -> None:
+    assert clean(text) == shown
+
+
+def test_hostile_names_stay_text_in_the_page(aiglabel: Aiglabel) -> None:
+    from aiglabel.batch import verify_failed
+    from aiglabel.errors import MediaError
+
+    name = "<script>alert(1)</script>'\"&\x1b.png"
+    page = as_page([verify_failed(name, MediaError("bad <b>", path=name))])
+    assert "<script" not in page
+    assert "bad <b>" not in page
+    assert "\x1b" not in page
+
+
+def program(*arguments: object, **environment: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "aiglabel", *map(str, arguments)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **environment},
+        start_new_session=True,
+    )  # fmt: skip
+
+
+def test_chinese_text_comes_out_where_the_locale_knows_none() -> None:
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    out, err = program("policy", "show", "cn", **plain).communicate()
+    assert b"AI\\u751f\\u6210" in out
+    assert not err
+    out, _ = program("policy", "show", "cn", "--format", "json", **plain).communicate()
+    assert json.loads(out)["overlay"]["text"] == "AI生成"
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    running = program("rules")
+    assert running.stdout is not None
+    assert running.stderr is not None
+    running.stdout.close()
+    assert running.stderr.read() == b""
+    running.stderr.close()
+    running.wait()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_an_interrupted_run_leaves_nothing_half_done(tmp_path: Path) -> None:
+    for index in range(30):
+        picture(tmp_path / f"in/{index:02d}.png", side=400)
+    running = program("label", "in", "-o", "out", "--producer", PRODUCER, "--workers", "1",
+                      "--report", "r.jsonl")  # fmt: skip
+    while len(list(tmp_path.glob("out/*.png"))) < 2:
+        time.sleep(0.05)
+        assert running.poll() is None
+    running.send_signal(signal.SIGTERM)
+    _, err = running.communicate(timeout=30)
+    assert running.returncode == Exit.INTERRUPTED
+    assert b"interrupted" in err
+    assert b"Traceback" not in err
+    written = sorted(tmp_path.glob("out/*"))
+    assert 2 <= len(written) < 30
+    for path in written:
+        Image.open(path).load()
+    assert len((tmp_path / "r.jsonl").read_text().splitlines()) in (len(written), len(written) - 1)
+
+
+# --- exit codes ---------------------------------------------------------------------------------
+
+
+def test_the_worst_file_counts() -> None:
+    assert of_labelling([]) is Exit.OK
+    assert of_verifying([]) is Exit.OK
