@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from aiglabel.embedding import BatchResult, EmbedResult, Labeler, Quality, embed, watermark
+    from aiglabel.embedding import Labeler, embed, watermark
     from aiglabel.errors import (
         AigLabelError,
         CorruptMedia,
@@ -35,12 +35,13 @@ if TYPE_CHECKING:
     from aiglabel.media.limits import Limits
     from aiglabel.policy import Policy
     from aiglabel.report import Compliance, Report, Verdict
+    from aiglabel.result import BatchResult, EmbedResult, Quality
     from aiglabel.rules import Finding
     from aiglabel.signal.image import Detection
     from aiglabel.verification import detect_watermark, verify
 
 _HOMES = {
-    "embedding": ("BatchResult", "EmbedResult", "Labeler", "Quality", "embed", "watermark"),
+    "embedding": ("Labeler", "embed", "watermark"),
     "errors": (
         "AigLabelError", "CorruptMedia", "KeyMaterialError", "LabelError", "MediaError",
         "OutputError", "PayloadError", "PolicyError", "ResourceLimit", "SigningError",
@@ -53,6 +54,7 @@ _HOMES = {
     "media.limits": ("Limits",),
     "policy": ("Policy",),
     "report": ("Compliance", "Report", "Verdict"),
+    "result": ("BatchResult", "EmbedResult", "Quality"),
     "rules": ("Finding",),
     "signal.image": ("Detection",),
     "verification": ("detect_watermark", "verify"),

@@ -46,7 +46,7 @@ def jpeg(pixels: np.ndarray, quality_: int) -> np.ndarray:
 @given(st.binary(min_size=8, max_size=8), st.binary(min_size=1, max_size=32))
 def test_decode_inverts_encode(payload, tag_key):
     soft = code.encode(payload, tag_key).astype(np.float32)[None]
-    words, payloads = code.decode(soft, tag_key)
+    words, payloads = code.decode(soft, [tag_key])
     assert payloads == [payload]
     np.testing.assert_array_equal(words, soft)
 
@@ -73,11 +73,11 @@ def test_noisy_codewords_decode_and_wrong_words_are_never_returned():
     words = np.stack([code.encode(p, b"k") for p in payloads]).astype(np.float32)
     # 3 dB of energy a payload bit over the noise density.
     soft = words * 0.852 + rng.standard_normal(words.shape).astype(np.float32)
-    _, found = code.decode(soft, b"k")
+    _, found = code.decode(soft, [b"k"] * len(soft))
     assert sum(a == b for a, b in zip(payloads, found, strict=True)) >= 190
     assert all(b in (a, None) for a, b in zip(payloads, found, strict=True))
     noise = rng.standard_normal((300, code.CODE_BITS)).astype(np.float32)
-    assert code.decode(noise, b"k")[1] == [None] * 300
+    assert code.decode(noise, [b"k"] * 300)[1] == [None] * 300
 
 
 @pytest.mark.parametrize("payload", [b"", b"seven b", b"nine byte", "8 bytes."])

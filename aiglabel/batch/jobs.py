@@ -7,12 +7,13 @@ from pathlib import Path
 
 from aiglabel.batch.records import Failure, LabelRecord, State, VerifyRecord
 from aiglabel.containers.sniff import HEAD_BYTES, SUFFIXES, sniff
-from aiglabel.embedding import EmbedResult, Labeler
+from aiglabel.embedding import Labeler
 from aiglabel.errors import MediaError, OutputError, UnsupportedFormat
 from aiglabel.key import Key
 from aiglabel.label import Label
 from aiglabel.marks.credentials import Signer, TrustProfile
 from aiglabel.policy import Policy
+from aiglabel.result import EmbedResult
 from aiglabel.verification import verify
 
 

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Self
 
-from aiglabel.embedding import EmbedResult, Quality
 from aiglabel.errors import AigLabelError
 from aiglabel.evidence import Outcome
 from aiglabel.label import Label
 from aiglabel.report import Report
+from aiglabel.result import EmbedResult, Quality
 
 SCHEMA: Final = "aiglabel.record/1"
 

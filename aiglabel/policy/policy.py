@@ -12,6 +12,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Self, get_type_hints
@@ -136,7 +137,7 @@ class Policy:
         PolicyError
             When there is no such preset.
         """
-        return cls.from_dict(_preset(name))
+        return _built_in(name)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Policy:
@@ -186,6 +187,11 @@ def preset_names() -> list[str]:
     """Return the names of the built-in policies."""
     files = resources.files(__package__).iterdir()
     return sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))
+
+
+@cache
+def _built_in(name: str) -> Policy:
+    return Policy.from_dict(_preset(name))
 
 
 def _preset(name: str) -> dict[str, Any]:

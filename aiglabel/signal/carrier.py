@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from aiglabel.key import Key
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=128)
 def carrier(
     key: Key, stream: str, coefficients: int, code_bits: int
 ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:

@@ -12,6 +12,7 @@ decoded wrongly is told from a right one without knowing the payload.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -62,13 +63,15 @@ def encode(payload: bytes, tag_key: bytes) -> NDArray[np.int8]:
     return word
 
 
-def decode(soft: Float, tag_key: bytes) -> tuple[NDArray[np.int8], list[bytes | None]]:
+def decode(soft: Float, tag_keys: Sequence[bytes]) -> tuple[NDArray[np.int8], list[bytes | None]]:
     """Find the likeliest codeword of each row.
 
     Parameters
     ----------
     soft : float32, shape (rows, 352)
-        Soft code bits, positive for +1; any common scale.
+        Soft code bits, positive for +1; any scale.
+    tag_keys : sequence of bytes
+        Key of the integrity tag, one a row.
 
     Returns
     -------
@@ -79,7 +82,7 @@ def decode(soft: Float, tag_key: bytes) -> tuple[NDArray[np.int8], list[bytes | 
     """
     bits = _viterbi(soft.reshape(len(soft), INFO_BITS, RATE_INVERSE))
     payloads: list[bytes | None] = []
-    for word in np.packbits(bits, axis=1):
+    for word, tag_key in zip(np.packbits(bits, axis=1), tag_keys, strict=True):
         data = word.tobytes()
         payload, tag = data[:PAYLOAD_BYTES], data[PAYLOAD_BYTES:]
         payloads.append(payload if tag == _tag(payload, tag_key) else None)

@@ -57,6 +57,15 @@ def luma(rgb: NDArray[Any]) -> NDArray[Any]:
     return gray
 
 
+def reduced(plane: NDArray[Any]) -> NDArray[Any]:
+    """Return a large plane at twice the largest frame, so that several frames cost one look at it.
+
+    Area filters nest: the frames come out as from the plane itself.
+    """
+    side = 2 * LADDER[-1]
+    return to_frame(plane, side) if min(plane.shape) > side else plane
+
+
 def to_frame(plane: NDArray[Any], side: int) -> Float:
     """Resize an (H, W) plane to (side, side) float32, low-passed where it shrinks."""
     method = cv2.INTER_AREA if min(plane.shape) >= side else cv2.INTER_CUBIC

@@ -213,9 +213,26 @@ def detect_any(rgb: Pixels, *, keys: Sequence[Key]) -> list[Detection]:
     _check(rgb)
     plane, _ = _cover(rgb)
     sides = frame.sides_to_try(plane.shape)
-    whites = [mask.masked(frame.to_frame(plane, side)).white for side in sides]
     log = _hypotheses(max(len(sides) * len(keys), 1))
-    return [_decide(sides, whites, key, log) for key in keys]
+    limit = statistics.threshold(log)
+    if not (sides and keys):
+        return [Detection(None, 0.0, limit, 1.0, None) for _ in keys]
+    plane = frame.reduced(plane)
+    whites = [mask.masked(frame.to_frame(plane, side)).white for side in sides]
+    soft = np.stack(
+        [_soft_bits(*pair, key) for key in keys for pair in zip(sides, whites, strict=True)]
+    )
+    tag_keys = [key.derive("image-1/tag") for key in keys for _ in sides]
+    words, payloads = code.decode(soft, tag_keys)
+    scores = (soft * words).sum(axis=1).reshape(len(keys), len(sides))
+    found = []
+    for index, row in enumerate(scores):
+        best = int(row.argmax())
+        score = float(row[best])
+        payload = payloads[index * len(sides) + best] if score >= limit else None
+        p_value = statistics.p_value(score, log)
+        found.append(Detection(payload, score, limit, p_value, Geometry(sides[best])))
+    return found
 
 
 def holds(rgb: Pixels, payload: bytes, *, key: Key) -> bool:
@@ -230,22 +247,16 @@ def holds(rgb: Pixels, payload: bytes, *, key: Key) -> bool:
     return left >= statistics.threshold(_hypotheses(1))
 
 
-def _decide(sides: list[int], whites: list[Float], key: Key, log: float) -> Detection:
-    limit = statistics.threshold(log)
-    if not sides:
-        return Detection(None, 0.0, limit, 1.0, None)
-    soft = np.empty((len(sides), code.CODE_BITS), np.float32)
-    for row, side, white in zip(soft, sides, whites, strict=True):
-        order, chips = _carrier(key, side)
-        used = white[order]
-        # Unit noise a code bit: the row's inner product with a codeword is then the statistic.
-        row[:] = (used * chips).sum(axis=1) / max(math.sqrt(float((used * used).sum())), 1e-6)
-    words, payloads = code.decode(soft, key.derive("image-1/tag"))
-    scores = (soft * words).sum(axis=1)
-    best = int(scores.argmax())
-    score = float(scores[best])
-    payload = payloads[best] if score >= limit else None
-    return Detection(payload, score, limit, statistics.p_value(score, log), Geometry(sides[best]))
+def _soft_bits(side: int, white: Float, key: Key) -> Float:
+    """Fold the whitened coefficients into code bits, (352,).
+
+    They are scaled so that their inner product with a codeword is the statistic.
+    """
+    order, chips = _carrier(key, side)
+    used = white[order]
+    norm = max(math.sqrt(float((used * used).sum())), 1e-6)
+    bits: Float = (used * chips).sum(axis=1) / np.float32(norm)
+    return bits
 
 
 def _hypotheses(views: int) -> float:
@@ -344,10 +355,9 @@ def _add(rgb: Pixels, residual: Float) -> Pixels:
     full: Any = cv2.resize(residual, (width, height), interpolation=cv2.INTER_CUBIC)
     if rgb.ndim == 3 and rgb.shape[2] == 4:
         full[rgb[..., 3] == 0] = 0
-    out = rgb.copy()
     if rgb.dtype == np.uint8:
-        _add_bytes(out, full)
-        return out
+        return _add_bytes(rgb, full)
+    out = rgb.copy()
     colour = out if rgb.ndim == 2 else out[..., :3]
     change = full * np.float32(_unit(rgb))
     if rgb.ndim == 3:
@@ -359,21 +369,21 @@ def _add(rgb: Pixels, residual: Float) -> Pixels:
     return out
 
 
-def _add_bytes(out: Pixels, full: Float) -> None:
-    """Add to uint8 pixels in place, in strips that stay in the cache.
+def _add_bytes(rgb: Pixels, full: Float) -> Pixels:
+    """Add to uint8 pixels, in strips that stay in the cache.
 
     OpenCV adds and subtracts bytes with saturation an order of magnitude faster than it mixes
     types, so the positive and the negative part go separately.
     """
-    channels = 1 if out.ndim == 2 else out.shape[2]
-    zero = None
-    for top in range(0, len(out), _STRIP):
-        strip, change = out[top : top + _STRIP], full[top : top + _STRIP]
+    out = np.empty_like(rgb)
+    channels = 1 if rgb.ndim == 2 else rgb.shape[2]
+    for top in range(0, len(rgb), _STRIP):
+        strip, change = np.s_[top : top + _STRIP], full[top : top + _STRIP]
         up, down = cv2.convertScaleAbs(cv2.max(change, 0)), cv2.convertScaleAbs(cv2.min(change, 0))
         if channels > 1:
-            zero = np.zeros_like(up) if zero is None or zero.shape != up.shape else zero
-            rest = [zero] * (channels - 3)
-            up, down = cv2.merge([up] * 3 + rest), cv2.merge([down] * 3 + rest)
-        flat = strip.reshape(up.shape)
-        cv2.add(flat, up, dst=flat)
-        cv2.subtract(flat, down, dst=flat)
+            opacity = [np.zeros_like(up)] * (channels - 3)
+            up, down = cv2.merge([up] * 3 + opacity), cv2.merge([down] * 3 + opacity)
+        target = out[strip].reshape(up.shape)
+        cv2.add(rgb[strip].reshape(up.shape), up, dst=target)
+        cv2.subtract(target, down, dst=target)
+    return out

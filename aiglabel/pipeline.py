@@ -1,0 +1,191 @@
+"""One claim made of one picture, step by step: decode once, mark, encode once, sign, read back.
+
+No mark decodes or encodes for itself. The order matters: whatever touches pixels comes first, C2PA
+last, because it signs everything before it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from aiglabel import containers, media
+from aiglabel.containers.sniff import Format, sniff
+from aiglabel.errors import SigningError
+from aiglabel.evidence import Outcome
+from aiglabel.key import Key
+from aiglabel.label import Label
+from aiglabel.marks import aigc, credentials, iptc, overlay, watermark
+from aiglabel.marks.metadata import write_properties
+from aiglabel.media import Limits, Picture
+from aiglabel.policy import Policy
+from aiglabel.result import EmbedResult, Quality
+
+_GLANCE_SIDE = 512  # pixels of the shortest side that reading the marks back needs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What to write, how, and with what; `run` does it to one picture. See `embedding.Labeler`.
+
+    Attributes
+    ----------
+    label : Label or None
+        None writes the watermark alone.
+    payload : bytes
+        What the watermark carries.
+    quality : int or None
+        For lossy formats; None keeps the source's.
+    """
+
+    policy: Policy
+    key: Key
+    signer: credentials.Signer | None
+    limits: Limits
+    label: Label | None
+    payload: bytes
+    quality: int | None
+
+    @property
+    def _signs(self) -> bool:
+        asked = self.label is not None and self.policy.credentials.enabled
+        return asked and self.signer is not None
+
+    def run(self, source: bytes | Picture, fmt: Format) -> EmbedResult:
+        """Label a file's bytes, or a picture made of an array."""
+        clock = _Clock()
+        data = source if isinstance(source, bytes) else b""
+        picture = None if isinstance(source, bytes) else source
+        # A file whose pixels nobody touches is never decoded: they stay byte-identical.
+        repaint = self.policy.overlay.enabled or self.policy.watermark.enabled
+        if picture is None and (repaint or fmt is not sniff(data)):
+            with clock.step("decode"):
+                picture = media.decode(data, limits=self.limits)
+        unsigned = bool(data) and not self._signs and containers.has_c2pa(data, sniff(data))
+        if unsigned and picture is None:
+            raise SigningError(
+                "the file carries C2PA credentials that a new label would invalidate",
+                remedy="Pass a signer, so that they become the parent of new ones",
+            )
+        outcomes: list[Outcome] = []
+        coded: bytes = data
+        notes: list[str] = []
+        if picture is not None:
+            picture = media.fit(picture, fmt)
+            outcomes += self._paint(picture, clock)
+            coded, notes = self._encode(picture, data, fmt, clock)
+            if unsigned:
+                notes.append("its C2PA credentials do not fit the new pixels; a signer keeps them")
+        coded, more = self._describe(coded, data, fmt, clock)
+        outcomes += more
+        signed = self._sign(coded, data, fmt, outcomes, clock)
+        if signed is not None:
+            coded, outcomes = signed.data, [*outcomes, signed.outcome]
+        if picture is not None:
+            with clock.step("read back"):
+                outcomes = self._read_back(picture, coded, outcomes)
+        marked = next((one for one in outcomes if one.mark == watermark.MARK), None)
+        return EmbedResult(
+            payload=self.payload if marked and marked.written else None,
+            quality=Quality.of(marked),
+            marks=tuple(outcomes),
+            format=fmt,
+            sizes={"source": len(data), "result": len(coded)},
+            timings=clock.seconds,
+            notes=tuple(notes),
+            data=coded,
+            sidecar=signed.sidecar if signed else None,
+            _picture=picture,
+        )
+
+    def _paint(self, picture: Picture, clock: _Clock) -> Iterator[Outcome]:
+        """Draw the visible label, then the watermark over it, replacing the picture's arrays."""
+        if self.policy.overlay.enabled:
+            with clock.step("overlay"):
+                yield overlay.write(picture, self.policy.overlay)
+        if self.policy.watermark.enabled:
+            with clock.step("watermark"):
+                yield watermark.write(
+                    picture, self.payload, key=self.key, strength=self.policy.watermark.strength
+                )
+
+    def _encode(
+        self, picture: Picture, source: bytes, fmt: Format, clock: _Clock
+    ) -> tuple[bytes, list[str]]:
+        with clock.step("encode"):
+            coded = media.encode(picture, fmt, quality=self.quality)
+            notes = list(picture.notes)
+            if source and sniff(source) is fmt:
+                coded, lost = containers.carry_over(source, coded, fmt)
+                notes += lost
+            elif source:
+                for packet in containers.read_xmp(source, sniff(source))[:1]:
+                    coded = containers.write_xmp(coded, fmt, packet)
+                notes.append(f"converted to {fmt.value.upper()}: only EXIF, ICC and XMP come along")
+        return coded, notes
+
+    def _describe(
+        self, coded: bytes, source: bytes, fmt: Format, clock: _Clock
+    ) -> tuple[bytes, list[Outcome]]:
+        """Write AIGC and IPTC properties in one pass over the file."""
+        outcomes: list[Outcome] = []
+        if self.label is None:
+            return coded, outcomes
+        with clock.step("metadata"):
+            also = iptc.properties(self.label) if self.policy.iptc.enabled else {}
+            if self.policy.aigc.enabled:
+                found = aigc.read(source, sniff(source)) if source else None
+                coded, outcome = aigc.write(
+                    coded, fmt, self.label, existing=self.policy.aigc.existing, source=found,
+                    also=also,
+                )  # fmt: skip
+                outcomes.append(outcome)
+            else:
+                coded = write_properties(coded, fmt, also)
+            if also:  # a mere suspicion states no source type
+                outcomes.append(iptc.outcome(coded, fmt, also))
+        return coded, outcomes
+
+    def _sign(
+        self, coded: bytes, source: bytes, fmt: Format, outcomes: list[Outcome], clock: _Clock
+    ) -> credentials.Signed | None:
+        if not self._signs or self.signer is None or self.label is None:
+            return None
+        with clock.step("sign"):
+            return credentials.write(
+                coded, fmt, label=self.label, signer=self.signer, marks=outcomes,
+                parent=source or None, soft_binding=self.policy.credentials.soft_binding,
+                allow_broken_parent=self.policy.credentials.allow_broken_parent,
+            )  # fmt: skip
+
+    def _read_back(self, picture: Picture, data: bytes, outcomes: list[Outcome]) -> list[Outcome]:
+        """Decode what was made; a pixel mark that the encoder destroyed is not called written."""
+        back = media.glance(data, space=picture.space, shortest=_GLANCE_SIDE, limits=self.limits)
+        return [
+            one
+            if not one.written or self._survived(one, picture, back)
+            else replace(one, written=False, detail=f"{one.detail}; lost in encoding")
+            for one in outcomes
+        ]
+
+    def _survived(self, outcome: Outcome, picture: Picture, back: Picture) -> bool:
+        if outcome.mark == overlay.MARK:
+            return overlay.holds(picture, back, outcome)
+        if outcome.mark == watermark.MARK:
+            return watermark.holds(back, self.payload, key=self.key)
+        return True  # metadata and credentials read themselves back as they are written
+
+
+class _Clock:
+    """Seconds spent in each step of one job."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begin

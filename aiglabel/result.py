@@ -1,0 +1,119 @@
+"""What embedding gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aiglabel import media
+from aiglabel.containers.sniff import Format
+from aiglabel.evidence import Outcome
+from aiglabel.media import Picture
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What the watermark changed; the visible label is meant to be seen and does not count.
+
+    Attributes
+    ----------
+    psnr_db : float or None
+        Worst frame, all colour channels; None where nothing changed.
+    ssim : float or None
+        Worst frame, luma, on the canonical frame of the watermark.
+    largest_change : int
+        Of one sample, in the picture's own scale.
+    """
+
+    psnr_db: float | None
+    ssim: float | None
+    largest_change: int
+
+    @classmethod
+    def of(cls, outcome: Outcome | None) -> Quality:
+        """Take the figures from the watermark's outcome; None means nothing was changed."""
+        facts = outcome.facts if outcome else {}
+        return cls(facts.get("psnr_db"), facts.get("ssim"), facts.get("largest_change", 0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedResult:
+    """A labelled picture and what was done to it.
+
+    Attributes
+    ----------
+    payload : bytes or None
+        The 8 bytes in the watermark; None when none was written.
+    quality : Quality
+    marks : tuple of Outcome
+        One for each mark of the policy, in the order they were made.
+    format : Format
+    sizes : dict
+        Bytes of ``source`` (0 for arrays) and ``result``.
+    timings : dict
+        Seconds by step.
+    notes : tuple of str
+        What the result could not keep of its source.
+    data : bytes
+        The labelled file.
+    sidecar : bytes or None
+        The C2PA manifest where the container could not take it, kept as ``<file>.c2pa``.
+    path : str or None
+        Where it was written.
+    """
+
+    payload: bytes | None
+    quality: Quality
+    marks: tuple[Outcome, ...]
+    format: Format
+    sizes: dict[str, int]
+    timings: dict[str, float]
+    notes: tuple[str, ...]
+    data: bytes = field(repr=False)
+    sidecar: bytes | None = field(default=None, repr=False)
+    path: str | None = None
+    _picture: Picture | None = field(default=None, repr=False)
+
+    @cached_property
+    def image(self) -> NDArray[Any]:
+        """The marked pixels before encoding: shape and dtype of an array source, else (H, W, C).
+
+        Of an animation, the first frame.
+        """
+        picture = self._picture or media.decode(self.data)
+        return media.to_array(picture)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every mark the policy asks for is in the file, if only as it came."""
+        return all(outcome.written or outcome.facts.get("kept") for outcome in self.marks)
+
+    def mark(self, name: str) -> Outcome | None:
+        """Return the outcome of one mark, None when the policy does not ask for it."""
+        return next((outcome for outcome in self.marks if outcome.mark == name), None)
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """Results of an (N, H, W, C) array, one for each picture.
+
+    Attributes
+    ----------
+    results : tuple of EmbedResult
+    """
+
+    results: tuple[EmbedResult, ...]
+
+    @property
+    def data(self) -> list[bytes]:
+        """The labelled files."""
+        return [result.data for result in self.results]
+
+    @property
+    def image(self) -> NDArray[Any]:
+        """The marked pixels, (N, H, W, C) of the source's dtype."""
+        return np.stack([result.image for result in self.results])
