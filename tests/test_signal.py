@@ -207,6 +207,12 @@ ATTACKS = {
     "contrast": lambda p: np.clip((p.astype(float) - 128) * 0.7 + 128, 0, 255).astype(np.uint8),
     "gamma": lambda p: (255 * (p / 255) ** 1.5).astype(np.uint8),
     "grey": lambda p: cv2.cvtColor(p, cv2.COLOR_RGB2GRAY),
+    "mirrored": lambda p: np.ascontiguousarray(p[:, ::-1]),
+    "upside down, jpeg 70": lambda p: jpeg(np.ascontiguousarray(p[::-1]), 70),
+    "half turn": lambda p: np.ascontiguousarray(p[::-1, ::-1]),
+    "turned left": lambda p: np.ascontiguousarray(np.rot90(p)),
+    "turned right, half size": lambda p: cv2.resize(np.rot90(p, -1), None, fx=0.5, fy=0.5),
+    "transposed": lambda p: np.ascontiguousarray(p.transpose(1, 0, 2)),
     "text over it": lambda p: cv2.putText(p.copy(), "hello", (50, 200), 0, 4, (255, 0, 0), 9),
 }  # fmt: skip
 
@@ -233,6 +239,21 @@ def test_unmarked_pictures_and_other_keys_give_nothing():
             assert not found.present
             top = max(top, found.statistic)
     assert top < 12.0  # the threshold is above 13
+
+
+def test_the_pose_is_told():
+    marked = image.embed(photo(), PAYLOAD, key=KEY)
+    assert image.detect(marked, key=KEY).geometry == image.Geometry(256, "upright")
+    assert image.detect(np.rot90(marked), key=KEY).geometry.pose == "quarter turn right"
+    for pose in frame.POSES:
+        square = np.arange(9, dtype=np.float32).reshape(3, 3)
+        back = {
+            "quarter turn left": "quarter turn right",
+            "quarter turn right": "quarter turn left",
+        }
+        np.testing.assert_array_equal(
+            frame.posed(frame.posed(square, pose), back.get(pose, pose)), square
+        )
 
 
 def test_several_keys_share_the_transforms():

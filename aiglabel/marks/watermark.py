@@ -105,6 +105,7 @@ def read(picture: Picture, keys: Sequence[Key]) -> Evidence:
             "keys_tried": [key.id for key in keys],
             "key": best_key.id if best.present else None,
             "canonical_frame": best.geometry.frame if best.geometry else None,
+            "pose": best.geometry.pose if best.geometry and best.present else None,
         },
     )
 

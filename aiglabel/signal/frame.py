@@ -29,6 +29,13 @@ WAVELET = "sym4"
 _SHRUNK, _ENLARGED = 0.4, 16.0
 
 
+POSES = (
+    "upright", "mirrored", "flipped", "half turn",
+    "quarter turn left", "quarter turn right", "transposed", "transversed",
+)  # fmt: skip
+"""The eight ways to lay a picture on its sides; the canonical frame is square, so all fit."""
+
+
 def side_for(shape: tuple[int, ...]) -> int:
     """Return the frame side used when marking a picture of `shape` (H, W, …)."""
     shortest = min(shape[:2])
@@ -71,6 +78,17 @@ def to_frame(plane: NDArray[Any], side: int) -> Float:
     method = cv2.INTER_AREA if min(plane.shape) >= side else cv2.INTER_CUBIC
     frame: Float = cv2.resize(np.asarray(plane, np.float32), (side, side), interpolation=method)
     return frame
+
+
+def posed(frame: Float, pose: str) -> Float:
+    """Return the frame turned or mirrored as `pose` says."""
+    turned: Any = {
+        "upright": frame, "mirrored": frame[:, ::-1], "flipped": frame[::-1],
+        "half turn": frame[::-1, ::-1], "quarter turn left": np.rot90(frame),
+        "quarter turn right": np.rot90(frame, -1), "transposed": frame.T,
+        "transversed": frame[::-1, ::-1].T,
+    }[pose]  # fmt: skip
+    return np.ascontiguousarray(turned)
 
 
 def analyse(frame: Float) -> list[Float]:

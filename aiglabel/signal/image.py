@@ -65,9 +65,18 @@ DEFAULT_STRENGTH: Final = "balanced"
 
 @dataclass(frozen=True)
 class Geometry:
-    """How the picture was looked at: side of the canonical frame."""
+    """How the picture was looked at.
+
+    Attributes
+    ----------
+    frame : int
+        Side of the canonical frame.
+    pose : str
+        How the picture had to be turned to be as it was marked; see `frame.POSES`.
+    """
 
     frame: int
+    pose: str = "upright"
 
 
 @dataclass(frozen=True)
@@ -209,29 +218,33 @@ def detect(rgb: Pixels, *, key: Key) -> Detection:
 
 
 def detect_any(rgb: Pixels, *, keys: Sequence[Key]) -> list[Detection]:
-    """Look for the marks of several keys: transforms are shared, a key costs its decoding."""
+    """Look for the marks of several keys: transforms are shared, a key costs its decoding.
+
+    The picture is looked at as it is; then, for the keys that gave no payload, mirrored and turned
+    by quarters too.
+    """
     _check(rgb)
     plane, _ = _cover(rgb)
     sides = frame.sides_to_try(plane.shape)
-    log = _hypotheses(max(len(sides) * len(keys), 1))
-    limit = statistics.threshold(log)
-    if not (sides and keys):
-        return [Detection(None, 0.0, limit, 1.0, None) for _ in keys]
+    log = _hypotheses(max(len(sides) * len(keys) * len(frame.POSES), 1))
+    found = [Detection(None, 0.0, statistics.threshold(log), 1.0, None) for _ in keys]
+    if not sides:
+        return found
     plane = frame.reduced(plane)
-    whites = [mask.masked(frame.to_frame(plane, side)).white for side in sides]
-    soft = np.stack(
-        [_soft_bits(*pair, key) for key in keys for pair in zip(sides, whites, strict=True)]
-    )
-    tag_keys = [key.derive("image-1/tag") for key in keys for _ in sides]
-    words, payloads = code.decode(soft, tag_keys)
-    scores = (soft * words).sum(axis=1).reshape(len(keys), len(sides))
-    found = []
-    for index, row in enumerate(scores):
-        best = int(row.argmax())
-        score = float(row[best])
-        payload = payloads[index * len(sides) + best] if score >= limit else None
-        p_value = statistics.p_value(score, log)
-        found.append(Detection(payload, score, limit, p_value, Geometry(sides[best])))
+    frames = [frame.to_frame(plane, side) for side in sides]
+    for poses in (frame.POSES[:1], frame.POSES[1:]):
+        open_ = [index for index, one in enumerate(found) if one.payload is None]
+        if not open_:
+            break
+        views = [
+            (Geometry(side, pose), mask.masked(frame.posed(one, pose)).white)
+            for side, one in zip(sides, frames, strict=True)
+            for pose in poses
+        ]
+        better = _decide(views, [keys[index] for index in open_], log)
+        for index, one in zip(open_, better, strict=True):
+            if one.statistic > found[index].statistic:
+                found[index] = one
     return found
 
 
@@ -245,6 +258,25 @@ def holds(rgb: Pixels, payload: bytes, *, key: Key) -> bool:
     word = code.encode(payload, key.derive("image-1/tag"))
     left = _correlate(frame.to_frame(plane, side), *_carrier(key, side), word)
     return left >= statistics.threshold(_hypotheses(1))
+
+
+def _decide(
+    views: list[tuple[Geometry, Float]], keys: Sequence[Key], log: float
+) -> list[Detection]:
+    """Decode every view with every key, all in one go; the best view of a key is its answer."""
+    soft = np.stack([_soft_bits(view.frame, white, key) for key in keys for view, white in views])
+    tag_keys = [key.derive("image-1/tag") for key in keys for _ in views]
+    words, payloads = code.decode(soft, tag_keys)
+    scores = (soft * words).sum(axis=1).reshape(len(keys), len(views))
+    limit = statistics.threshold(log)
+    found = []
+    for index, row in enumerate(scores):
+        best = int(row.argmax())
+        score = float(row[best])
+        payload = payloads[index * len(views) + best] if score >= limit else None
+        p_value = statistics.p_value(score, log)
+        found.append(Detection(payload, score, limit, p_value, views[best][0]))
+    return found
 
 
 def _soft_bits(side: int, white: Float, key: Key) -> Float:
