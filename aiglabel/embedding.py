@@ -226,7 +226,13 @@ def _deliver(result: EmbedResult, dst: Destination, *, overwrite: bool) -> Embed
     if dst is None:
         return result
     if not isinstance(dst, (str, os.PathLike)):
-        dst.write(result.data)
+        try:
+            dst.write(result.data)
+        except (AttributeError, TypeError, OSError, ValueError) as error:
+            raise OutputError(
+                f"the destination takes no bytes: {error}",
+                remedy='Pass a path, a file opened with mode "wb", or None',
+            ) from error
         return result
     if result.sidecar is not None:
         media.atomic_write(f"{os.fspath(dst)}{SIDECAR_SUFFIX}", result.sidecar, overwrite=overwrite)

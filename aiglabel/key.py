@@ -62,8 +62,8 @@ class Key:
                 "a passphrase needs at least 12 characters", remedy="Or use Key.generate()"
             )
         secret = hashlib.scrypt(
-            passphrase.encode(), salt=b"aiglabel passphrase key 1", n=_SCRYPT_N, r=_SCRYPT_R,
-            p=_SCRYPT_P, maxmem=128 * 2**20, dklen=SECRET_BYTES,
+            passphrase.encode(errors="surrogateescape"), salt=b"aiglabel passphrase key 1",
+            n=_SCRYPT_N, r=_SCRYPT_R, p=_SCRYPT_P, maxmem=128 * 2**20, dklen=SECRET_BYTES,
         )  # fmt: skip
         return cls(secret, name)
 
@@ -80,7 +80,7 @@ class Key:
         try:
             with file.open("rb") as stream:
                 text = stream.read(_MAX_FILE_BYTES).decode("ascii").strip()
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:  # ValueError: not ASCII, or a NUL in the name
             raise KeyMaterialError(
                 "cannot read the key", path=path, remedy="Make one with: aiglabel keygen"
             ) from error

@@ -14,6 +14,7 @@ from enum import StrEnum
 from aiglabel.errors import LabelError
 
 PAYLOAD_BYTES = 8
+MAX_CHARACTERS = 4096  # of one value; the standard names no limit, containers have theirs
 _ANNEX_E_FIELDS = (
     "producer", "content_id", "propagator", "propagate_id", "reserved1", "reserved2",
 )  # fmt: skip
@@ -75,6 +76,8 @@ class Label:
                 )
         for name in _ANNEX_E_FIELDS:
             check_annex_e(name, getattr(self, name))
+        if len(self.model) + len(self.model_version) > MAX_CHARACTERS:
+            raise LabelError(f"model and version have more than {MAX_CHARACTERS} characters")
         if self.time.tzinfo is None:
             raise LabelError("the label's time has no time zone", remedy="Pass an aware datetime")
 
@@ -154,6 +157,8 @@ def check_annex_e(name: str, value: str) -> None:
     LabelError
         Naming the field and the first character that is not allowed.
     """
+    if len(value) > MAX_CHARACTERS:
+        raise LabelError(f"{name} has more than {MAX_CHARACTERS} characters")
     for char in value:
         if not "\x21" <= char <= "\x7e" or char == "\\":
             raise LabelError(

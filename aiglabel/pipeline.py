@@ -23,6 +23,7 @@ from aiglabel.media import Limits, Picture
 from aiglabel.policy import Policy
 from aiglabel.result import EmbedResult, Quality
 
+_FINER_QUALITY = 80  # JPEG quality at which the watermark holds
 _GLANCE_SIDE = 512  # pixels of the shortest side that reading the marks back needs
 
 
@@ -69,18 +70,61 @@ class Job:
                 "the file carries C2PA credentials that a new label would invalidate",
                 remedy="Pass a signer, so that they become the parent of new ones",
             )
+        if picture is None:
+            return self._write(None, data, fmt, [], clock)
+        picture = media.fit(picture, fmt)
+        if unsigned:
+            picture.notes.append(
+                "its C2PA credentials do not fit the new pixels; a signer keeps them"
+            )
         outcomes: list[Outcome] = []
-        coded: bytes = data
+        if self.policy.overlay.enabled:
+            with clock.step("overlay"):
+                outcomes.append(overlay.write(picture, self.policy.overlay))
+        if not self.policy.watermark.enabled:
+            return self._write(picture, data, fmt, outcomes, clock, self.quality)
+        for strength, quality in self._attempts(fmt):
+            marked = replace(picture, frames=list(picture.frames), notes=list(picture.notes))
+            with clock.step("watermark"):
+                mark = watermark.write(marked, self.payload, key=self.key, strength=strength)
+            if quality != self.quality:
+                marked.notes.append(
+                    f"its JPEG tables would swallow the watermark: coded at quality {quality}"
+                )
+            result = self._write(marked, data, fmt, [*outcomes, mark], clock, quality)
+            if result.payload is not None or not mark.written:
+                break
+        return result
+
+    def _attempts(self, fmt: Format) -> Iterator[tuple[str, int | None]]:
+        """Strength and quality to try in turn, for encoders that swallow the mark.
+
+        A palette or low JPEG quality may; a JPEG re-encoded with its own coarse tables even snaps
+        back to the very same coefficients.
+        """
+        asked = self.policy.watermark.strength
+        for strength in (asked, *watermark.stronger(asked)):
+            yield strength, self.quality
+        if fmt is Format.JPEG and self.quality is None:
+            yield asked, _FINER_QUALITY
+
+    def _write(
+        self,
+        picture: Picture | None,
+        source: bytes,
+        fmt: Format,
+        outcomes: list[Outcome],
+        clock: _Clock,
+        quality: int | None = None,
+    ) -> EmbedResult:
+        """Encode what was painted, add metadata and credentials, and read everything back."""
+        coded: bytes = source
         notes: list[str] = []
         if picture is not None:
-            picture = media.fit(picture, fmt)
-            outcomes += self._paint(picture, clock)
-            coded, notes = self._encode(picture, data, fmt, clock)
-            if unsigned:
-                notes.append("its C2PA credentials do not fit the new pixels; a signer keeps them")
-        coded, more = self._describe(coded, data, fmt, clock)
-        outcomes += more
-        signed = self._sign(coded, data, fmt, outcomes, clock)
+            coded, notes = self._encode(picture, source, fmt, clock, quality)
+        coded, described = self._describe(coded, source, fmt, clock)
+        outcomes = [*outcomes, *described]
+        signed = self._sign(coded, source, fmt, outcomes, clock)
         if signed is not None:
             coded, outcomes = signed.data, [*outcomes, signed.outcome]
         if picture is not None:
@@ -92,7 +136,7 @@ class Job:
             quality=Quality.of(marked),
             marks=tuple(outcomes),
             format=fmt,
-            sizes={"source": len(data), "result": len(coded)},
+            sizes={"source": len(source), "result": len(coded)},
             timings=clock.seconds,
             notes=tuple(notes),
             data=coded,
@@ -100,22 +144,11 @@ class Job:
             _picture=picture,
         )
 
-    def _paint(self, picture: Picture, clock: _Clock) -> Iterator[Outcome]:
-        """Draw the visible label, then the watermark over it, replacing the picture's arrays."""
-        if self.policy.overlay.enabled:
-            with clock.step("overlay"):
-                yield overlay.write(picture, self.policy.overlay)
-        if self.policy.watermark.enabled:
-            with clock.step("watermark"):
-                yield watermark.write(
-                    picture, self.payload, key=self.key, strength=self.policy.watermark.strength
-                )
-
     def _encode(
-        self, picture: Picture, source: bytes, fmt: Format, clock: _Clock
+        self, picture: Picture, source: bytes, fmt: Format, clock: _Clock, quality: int | None
     ) -> tuple[bytes, list[str]]:
         with clock.step("encode"):
-            coded = media.encode(picture, fmt, quality=self.quality)
+            coded = media.encode(picture, fmt, quality=quality)
             notes = list(picture.notes)
             if source and sniff(source) is fmt:
                 coded, lost = containers.carry_over(source, coded, fmt)

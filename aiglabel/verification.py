@@ -39,7 +39,7 @@ def verify(
     src: Any,
     *,
     policy: Policy | None = None,
-    keys: Sequence[Key] = (),
+    keys: Sequence[Key] | Key = (),
     trust: TrustProfile | None = None,
     declared: bool = False,
     limits: Limits | None = None,
@@ -53,7 +53,7 @@ def verify(
         beside a path as ``<file>.c2pa`` is read where the file has none.
     policy : Policy, optional
         Whose rules are judged; default preset ``cn``.
-    keys : sequence of Key
+    keys : Key or sequence of Key
         Watermark keys to try; the open key is always tried too.
     trust : TrustProfile, optional
         Default: what the policy names, and the development root of this machine.
@@ -107,7 +107,7 @@ def verify(
 
 
 def detect_watermark(
-    src: Any, *, keys: Sequence[Key] = (), limits: Limits | None = None
+    src: Any, *, keys: Sequence[Key] | Key = (), limits: Limits | None = None
 ) -> Detection:
     """Look for the blind watermark alone.
 
@@ -115,7 +115,7 @@ def detect_watermark(
     ----------
     src : path, bytes, binary file, PIL.Image, array or tensor
         Of an animation the first frame.
-    keys : sequence of Key
+    keys : Key or sequence of Key
         The open key is always tried too; the strongest answer is returned.
 
     Raises
@@ -162,7 +162,7 @@ def _decode(source: Any, fmt: Format | None, problems: list[str], limits: Limits
 
 
 def _read_pixels(
-    picture: Picture | None, policy: Policy, keys: Sequence[Key]
+    picture: Picture | None, policy: Policy, keys: Sequence[Key] | Key
 ) -> dict[str, Evidence]:
     if picture is None:
         reason = "the pixels could not be decoded"
@@ -190,13 +190,14 @@ def _sidecar(path: str | None, limits: Limits) -> bytes | None:
     if path is None:
         return None
     beside = Path(f"{path}{SIDECAR_SUFFIX}")
-    with suppress(MediaError):
+    with suppress(MediaError, OSError):  # the longer name may be too long
         return media.read_source(beside, limits) if beside.is_file() else None
     return None
 
 
-def _with_open_key(keys: Sequence[Key]) -> list[Key]:
-    return list(dict.fromkeys([*keys, Key.public()]))
+def _with_open_key(keys: Sequence[Key] | Key) -> list[Key]:
+    given = [keys] if isinstance(keys, Key) else keys
+    return list(dict.fromkeys([*given, Key.public()]))
 
 
 def _first(pictures: Picture | list[Picture]) -> Picture:

@@ -294,3 +294,38 @@ def test_real_pictures(name, tmp_path, signer):
     report = agl.verify(dst, keys=[KEY])
     assert set(statuses(report).values()) == {"present"}, report
     assert report.compliance is agl.Compliance.COMPLIANT, report
+
+
+@pytest.mark.parametrize("quality", [10, 30, 50])
+def test_coarse_jpegs_keep_the_watermark_or_say_how(quality):
+    data = coded("JPEG", pixels(300, 400), quality=quality)
+    result = agl.embed(data, label=label(), key=KEY)
+    assert result.mark("watermark").written
+    assert agl.detect_watermark(result.data, keys=[KEY]).payload == result.payload
+    same = (
+        Image.open(io.BytesIO(result.data)).quantization
+        == Image.open(io.BytesIO(data)).quantization
+    )
+    assert same or any("coded at quality" in note for note in result.notes)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (8, 8), (39, 80)])
+def test_tiny_pictures_are_reported_not_marked(size):
+    result = agl.embed(pixels(*size), label=label(), key=KEY)
+    assert result.payload is None
+    assert "too small" in result.mark("watermark").detail
+    assert result.mark("aigc").written
+
+
+def test_sources_and_destinations_that_are_none(tmp_path):
+    closed = io.BytesIO(coded())
+    closed.close()
+    for bad in (closed, io.StringIO("text"), np.zeros((0, 5, 5, 3), np.uint8), object()):
+        with pytest.raises(agl.AigLabelError):
+            agl.embed(bad, label=label())
+    for bad in (io.StringIO(), 5, closed):
+        with pytest.raises(agl.OutputError):
+            agl.embed(coded(), bad, label=label())
+    name = tmp_path / ("n" * 251 + ".jpg")
+    name.write_bytes(coded())
+    assert agl.verify(name).verdict is agl.Verdict.NONE

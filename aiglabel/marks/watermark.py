@@ -24,11 +24,16 @@ _COMFORT = 1.3
 def write(picture: Picture, payload: bytes, *, key: Key, strength: str | None = None) -> Outcome:
     """Mark every frame of `picture`, replacing its arrays (the old ones are not changed).
 
+    A picture too small to carry the mark stays as it is, and the outcome says so.
+
     Raises
     ------
     PayloadError
         When `payload` is not 8 bytes.
     """
+    if min(min(frame.shape[:2]) for frame in picture.frames) < image.LEAST_SIDE:
+        least = f"it takes {image.LEAST_SIDE} pixels on the shortest side"
+        return Outcome(mark=MARK, written=False, detail=f"the picture is too small: {least}")
     margins, ratios, likeness, largest = [], [], [], []
     for index, (colour, alpha) in enumerate(zip(picture.frames, picture.alpha, strict=True)):
         cover = _pixels(colour, alpha)
@@ -48,12 +53,19 @@ def write(picture: Picture, payload: bytes, *, key: Key, strength: str | None = 
             "payload": payload.hex(),
             "key": key.id,
             "wire_format": image.WIRE_FORMAT,
+            "strength": strength or image.DEFAULT_STRENGTH,
             "margin": round(worst, 3),
             "psnr_db": _rounded(min(ratios)),
             "ssim": _rounded(min(likeness)),
             "largest_change": round(max(largest)),
         },
     )
+
+
+def stronger(strength: str) -> list[str]:
+    """Return the strengths above `strength`, for when an encoder leaves too little of the mark."""
+    names = list(image.STRENGTHS)
+    return names[names.index(strength) + 1 :]
 
 
 def holds(picture: Picture, payload: bytes, *, key: Key) -> bool:

@@ -42,6 +42,8 @@ def from_array(array: Any, *, limits: Limits | None = None) -> Picture | list[Pi
     if isinstance(array, Image.Image):
         return _from_image(array, limits)
     values = _as_numpy(array)
+    if 0 in values.shape:
+        raise UnsupportedFormat(f"an array of shape {values.shape} holds no picture")
     if values.ndim == 4:
         limits.check_frames(len(values), values.shape[0] * values.shape[1] * values.shape[2])
         return [_from_values(one, limits) for one in values]

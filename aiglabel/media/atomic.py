@@ -40,7 +40,12 @@ def read_source(src: Source, limits: Limits | None = None) -> bytes:
         return bytes(src)
     if isinstance(src, str | os.PathLike):
         return _read_path(os.fspath(src), limits)
-    data = src.read(limits.max_bytes + 1)
+    try:
+        data = src.read(limits.max_bytes + 1)
+    except (OSError, ValueError) as exc:  # ValueError: closed, or text that does not decode
+        raise MediaError(
+            f"the open file cannot be read: {exc}", remedy='Open it with mode "rb"'
+        ) from exc
     if not isinstance(data, bytes):
         raise MediaError("the open file gives text, not bytes", remedy='Open it with mode "rb"')
     limits.check_bytes(len(data))

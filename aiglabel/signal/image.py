@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from aiglabel.errors import PayloadError
 from aiglabel.key import Key
 from aiglabel.signal import code, frame, mask, quality, statistics
 from aiglabel.signal.carrier import carrier
@@ -31,6 +32,8 @@ _MIN_GAIN, _MAX_GAIN = 0.3, 2.5
 # away, which a mild one of the frame itself stands for.
 _JPEG_QUALITY_LARGE, _JPEG_QUALITY_SMALL = 90, 60
 _STEPS = 4
+# Times the threshold at which decoding has never failed in trials.
+_SAFE = 1.25
 _USUAL_LOSS = 2.0
 _STRIP = 64
 
@@ -61,6 +64,8 @@ STRENGTHS: Final = {
     "robust": Strength(48.0, 0.45, 1.8),
 }
 DEFAULT_STRENGTH: Final = "balanced"
+LEAST_SIDE: Final = 40
+"""Pixels on the shortest side under which 64 bits do not fit."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +162,7 @@ def embed(
     Raises
     ------
     PayloadError
-        When `payload` is not 8 bytes.
+        When `payload` is not 8 bytes, or a side of the picture is below `LEAST_SIDE`.
     ValueError
         For another shape or dtype.
     """
@@ -174,11 +179,22 @@ def embed(
 def mark(
     rgb: Pixels, payload: bytes, *, key: Key, strength: str | Strength | None = None
 ) -> Marked:
-    """Mark one picture, (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), and tell how well it holds."""
+    """Mark one picture, (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), and tell how well it holds.
+
+    Raises
+    ------
+    PayloadError
+        When `payload` is not 8 bytes, or a side of the picture is below `LEAST_SIDE`.
+    """
     wanted = (
         STRENGTHS[strength or DEFAULT_STRENGTH] if not isinstance(strength, Strength) else strength
     )
     word = code.encode(payload, key.derive("image-1/tag"))
+    if min(rgb.shape[:2]) < LEAST_SIDE:
+        raise PayloadError(
+            f"a picture of {rgb.shape[1]} by {rgb.shape[0]} pixels is too small for the watermark",
+            remedy=f"It takes {LEAST_SIDE} pixels on the shortest side",
+        )
     plane, opacity = _cover(rgb)
     side = frame.side_for(plane.shape)
     host = frame.to_frame(plane, side)
@@ -257,7 +273,7 @@ def holds(rgb: Pixels, payload: bytes, *, key: Key) -> bool:
     side = frame.side_for(plane.shape)
     word = code.encode(payload, key.derive("image-1/tag"))
     left = _correlate(frame.to_frame(plane, side), *_carrier(key, side), word)
-    return left >= statistics.threshold(_hypotheses(1))
+    return left >= _SAFE * statistics.threshold(_hypotheses(1))
 
 
 def _decide(
@@ -389,7 +405,7 @@ def _add(rgb: Pixels, residual: Float) -> Pixels:
         full[rgb[..., 3] == 0] = 0
     if rgb.dtype == np.uint8:
         return _add_bytes(rgb, full)
-    out = rgb.copy()
+    out = np.array(rgb, order="C")
     colour = out if rgb.ndim == 2 else out[..., :3]
     change = full * np.float32(_unit(rgb))
     if rgb.ndim == 3:
@@ -407,7 +423,7 @@ def _add_bytes(rgb: Pixels, full: Float) -> Pixels:
     OpenCV adds and subtracts bytes with saturation an order of magnitude faster than it mixes
     types, so the positive and the negative part go separately.
     """
-    out = np.empty_like(rgb)
+    out = np.empty(rgb.shape, np.uint8)  # in C order, whatever the order of `rgb`
     channels = 1 if rgb.ndim == 2 else rgb.shape[2]
     for top in range(0, len(rgb), _STRIP):
         strip, change = np.s_[top : top + _STRIP], full[top : top + _STRIP]
