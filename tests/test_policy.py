@@ -30,7 +30,10 @@ def _plain(policy):
 def test_a_file_extends_a_preset(tmp_path):
     (tmp_path / "base.toml").write_text('extends = "cn"\n[overlay]\ntext = "AI合成"\n', "utf-8")
     file = tmp_path / "house.toml"
-    file.write_text('extends = "base.toml"\nname = "house"\n[watermark]\nstrength = "robust"\n')
+    file.write_text(
+        'extends = "base.toml"\nname = "house"\n[watermark]\nstrength = "robust"\n'
+        '[label]\nproducer = "not a matter of policy"\n'
+    )
     policy = agl.Policy.load(file)
     assert (policy.name, policy.overlay.text) == ("house", "AI合成")
     assert policy.watermark.strength == "robust"

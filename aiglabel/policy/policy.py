@@ -22,6 +22,9 @@ from aiglabel.marks.overlay import OverlayStyle
 from aiglabel.rules import RULES
 from aiglabel.signal.image import STRENGTHS
 
+COMMAND_LINE_TABLES = ("label", "key", "signer")
+"""Tables of aiglabel.toml that are no part of a policy; `aiglabel.cli` reads them."""
+
 _MAX_FILE_BYTES = 256 * 1024
 _MAX_DEPTH = 8
 
@@ -141,7 +144,9 @@ class Policy:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Policy:
-        """Read a policy from a TOML file.
+        """Read a policy from a TOML file, `aiglabel.toml` included.
+
+        The tables of the command line, `COMMAND_LINE_TABLES`, are passed over.
 
         Raises
         ------
@@ -151,6 +156,8 @@ class Policy:
         file = Path(path)
         try:
             values = _resolve(_read(file), file.parent, 0)
+            for table in COMMAND_LINE_TABLES:
+                values.pop(table, None)
         except PolicyError as error:
             raise PolicyError(error.reason, path=error.path or file, remedy=error.remedy) from None
         return cls.from_dict(values, path=path)
