@@ -143,8 +143,15 @@ class Label:
         provider finds its record without a table and nobody reads personal data out of pixels.
         """
         made = self.kind in (Kind.GENERATED, Kind.EDITED)
-        pair = (self.producer, self.content_id) if made else (self.propagator, self.propagate_id)
-        return hashlib.blake2b("\0".join(pair).encode(), digest_size=PAYLOAD_BYTES).digest()
+        if made:
+            return record_number(self.producer, self.content_id)
+        return record_number(self.propagator, self.propagate_id)
+
+
+def record_number(provider: str, content_id: str) -> bytes:
+    """Return the 8 bytes that stand for a provider's record in the watermark."""
+    text = f"{provider}\0{content_id}"
+    return hashlib.blake2b(text.encode(), digest_size=PAYLOAD_BYTES).digest()
 
 
 def check_annex_e(name: str, value: str) -> None:

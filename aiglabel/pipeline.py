@@ -16,7 +16,7 @@ from aiglabel.containers.sniff import Format, sniff
 from aiglabel.errors import SigningError
 from aiglabel.evidence import Outcome
 from aiglabel.key import Key
-from aiglabel.label import Label
+from aiglabel.label import Label, record_number
 from aiglabel.marks import aigc, credentials, iptc, overlay, watermark
 from aiglabel.marks.metadata import write_properties
 from aiglabel.media import Limits, Picture
@@ -59,6 +59,9 @@ class Job:
         clock = _Clock()
         data = source if isinstance(source, bytes) else b""
         picture = None if isinstance(source, bytes) else source
+        record = self._record(data)
+        if record is not None and record != self.payload:
+            return replace(self, payload=record).run(source, fmt)
         # A file whose pixels nobody touches is never decoded: they stay byte-identical.
         repaint = self.policy.overlay.enabled or self.policy.watermark.enabled
         if picture is None and (repaint or fmt is not sniff(data)):
@@ -72,6 +75,8 @@ class Job:
             )
         if picture is None:
             return self._write(None, data, fmt, [], clock)
+        if data and fmt is not sniff(data):
+            picture = self._converted(picture, fmt)
         picture = media.fit(picture, fmt)
         if unsigned:
             picture.notes.append(
@@ -95,6 +100,27 @@ class Job:
             if result.payload is not None or not mark.written:
                 break
         return result
+
+    @staticmethod
+    def _converted(picture: Picture, fmt: Format) -> Picture:
+        """Replace the notes on what the source's own format would have lost."""
+        note = f"converted to {fmt.value.upper()}: of the metadata, XMP, EXIF and ICC come along"
+        return replace(picture, notes=[note])
+
+    def _record(self, source: bytes) -> bytes | None:
+        """Return the record the metadata label will name, where the file has one to consider.
+
+        A label that is kept names another record than ours: the watermark must agree with it.
+        """
+        if not source or self.label is None or not self.policy.aigc.enabled:
+            return None
+        found = aigc.read(source, sniff(source))
+        fields = aigc.plan(found, self.label, existing=self.policy.aigc.existing).fields
+        if fields is None:
+            return None
+        if fields["ContentProducer"]:
+            return record_number(fields["ContentProducer"], fields["ProduceID"])
+        return record_number(fields["ContentPropagator"], fields["PropagateID"])
 
     def _attempts(self, fmt: Format) -> Iterator[tuple[str, int | None]]:
         """Strength and quality to try in turn, for encoders that swallow the mark.
@@ -124,6 +150,7 @@ class Job:
             coded, notes = self._encode(picture, source, fmt, clock, quality)
         coded, described = self._describe(coded, source, fmt, clock)
         outcomes = [*outcomes, *described]
+        notes += [one.detail for one in described if one.facts.get("kept")]
         signed = self._sign(coded, source, fmt, outcomes, clock)
         if signed is not None:
             coded, outcomes = signed.data, [*outcomes, signed.outcome]
@@ -156,7 +183,6 @@ class Job:
             elif source:
                 for packet in containers.read_xmp(source, sniff(source))[:1]:
                     coded = containers.write_xmp(coded, fmt, packet)
-                notes.append(f"converted to {fmt.value.upper()}: only EXIF, ICC and XMP come along")
         return coded, notes
 
     def _describe(

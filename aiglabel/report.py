@@ -39,7 +39,7 @@ class Compliance(StrEnum):
 
 _SENTENCES: Final = {
     Verdict.GENERATED: (
-        "AI-generated: a valid metadata label in the file says so.",
+        "AI-generated: a valid GB 45438 metadata label in the file says so.",
         "生成合成内容:文件元数据中的隐式标识表明该内容为人工智能生成合成。",
     ),
     Verdict.POSSIBLE: (
@@ -47,7 +47,7 @@ _SENTENCES: Final = {
         "可能为生成合成内容:已声明,但未核验到其他证据。",
     ),
     Verdict.SUSPECTED: (
-        "Suspected to be AI-generated: there is no valid metadata label, but other traces are.",
+        "Suspected to be AI-generated: other marks say so, not a valid GB 45438 metadata label.",
         "疑似生成合成内容:未核验到有效的隐式标识,但检测到其他生成合成痕迹。",
     ),
     Verdict.NONE: (

@@ -31,6 +31,7 @@ from aiglabel.signal.image import Detection, detect_any
 
 T = TypeVar("T")
 SIDECAR_SUFFIX = ".c2pa"
+_NO_PICTURE = "not a picture format this version reads"
 _METADATA_MARKS = (aigc.MARK, iptc.MARK)
 _PIXEL_MARKS = (overlay.MARK, watermark_mark.MARK)
 
@@ -87,7 +88,12 @@ def verify(
             data, fmt.mime if fmt else None, trust=trust, sidecar=_sidecar(path, limits)
         )
     picture = _decode(src if data is None else data, fmt, problems, limits)
-    evidence |= _read_pixels(picture, policy, keys)
+    if picture is None:
+        # Of what is no picture at all nothing was asked; a picture that does not decode is open.
+        reason = "the pixels could not be decoded" if fmt else _NO_PICTURE
+        evidence |= {name: _unread(name, reason, broken=fmt is not None) for name in _PIXEL_MARKS}
+    else:
+        evidence |= _read_pixels(picture, policy, keys)
     facts = _facts(fmt, picture)
     findings = tuple(check(policy.rules, evidence, facts, policy.thresholds))
     return Report(
@@ -143,8 +149,7 @@ def _told(problems: list[str], read: Callable[[], T]) -> T | None:
 
 def _read_metadata(data: bytes, fmt: Format | None, problems: list[str]) -> dict[str, Evidence]:
     if fmt is None:
-        reason = "not a picture format this version reads"
-        return {name: _unread(name, reason) for name in _METADATA_MARKS}
+        return {name: _unread(name, _NO_PICTURE) for name in _METADATA_MARKS}
     found = {
         aigc.MARK: _told(problems, lambda: aigc.read(data, fmt)),
         iptc.MARK: _told(problems, lambda: iptc.read(data, fmt)),
@@ -162,11 +167,8 @@ def _decode(source: Any, fmt: Format | None, problems: list[str], limits: Limits
 
 
 def _read_pixels(
-    picture: Picture | None, policy: Policy, keys: Sequence[Key] | Key
+    picture: Picture, policy: Policy, keys: Sequence[Key] | Key
 ) -> dict[str, Evidence]:
-    if picture is None:
-        reason = "the pixels could not be decoded"
-        return {name: _unread(name, reason, broken=True) for name in _PIXEL_MARKS}
     return {
         overlay.MARK: overlay.read(picture, policy.overlay),
         watermark_mark.MARK: watermark_mark.read(picture, _with_open_key(keys)),

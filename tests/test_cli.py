@@ -210,11 +210,18 @@ def test_a_rehearsal_writes_nothing(aiglabel: Aiglabel, folder: Path, tmp_path: 
 def test_a_mark_that_cannot_be_written_is_told_by_the_exit_code(
     aiglabel: Aiglabel, folder: Path
 ) -> None:
+    Image.new("RGB", (20, 20)).save("tiny.png")
+    done = aiglabel("label", "tiny.png", "-o", "out.png", "--producer", PRODUCER)
+    assert done.code == 3
+    assert "incomplete" in done.out
+    assert "too small" in done.out
+
+
+def test_the_label_of_another_is_kept(aiglabel: Aiglabel, folder: Path) -> None:
     once = ("--metadata-only", "--producer", PRODUCER, "--content-id", "1")
     assert aiglabel("label", folder / "a.jpg", "-o", "1.jpg", *once).code == 0
     done = aiglabel("label", "1.jpg", "-o", "2.jpg", "--metadata-only", "--producer", "another")
-    assert done.code == 3
-    assert "incomplete" in done.out
+    assert done.code == 0
     assert "kept" in done.out
     refused = aiglabel("label", "1.jpg", "-o", "3.jpg", "--metadata-only", "--producer",
                        "another", "--existing", "refuse")  # fmt: skip

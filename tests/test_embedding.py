@@ -181,6 +181,11 @@ def test_another_producers_label_is_kept_by_default():
     kept = agl.embed(first.data, label=label(), policy=METADATA)
     assert not kept.mark("aigc").written
     assert kept.complete  # the file is labelled, if by somebody else
+    assert any("kept" in note for note in kept.notes)
+    # The watermark names the record that the metadata names.
+    painted = agl.embed(first.data, label=label(), key=KEY)
+    assert painted.payload == theirs.payload
+    assert agl.verify(painted.data, keys=[KEY]).mark("watermark").payload == theirs.payload.hex()
     assert agl.verify(kept.data).mark("aigc").facts["fields"]["ContentProducer"] == "some-maker"
     replaced = agl.embed(
         first.data, label=label(), policy=METADATA.changed(aigc={"existing": "replace"})

@@ -132,4 +132,4 @@ def test_bad_destinations(tmp_path: Path) -> None:
 
 def test_ffmpeg_says_why_it_failed() -> None:
     with pytest.raises(MediaError, match="ffmpeg failed"):
-        run(ffmpeg_exe(), ["-i", "pipe:0", "-f", "null", "-"], b"no media at all")
+        run(ffmpeg_exe(), {"f": "ivf"}, {"f": "null"}, b"no media at all")

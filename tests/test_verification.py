@@ -179,7 +179,7 @@ def test_hostile_bytes_end_in_a_report(name):
     report = agl.verify(HOSTILE[name])
     assert report.verdict is agl.Verdict.NONE
     assert report.problems
-    assert report.mark("watermark").status is agl.Status.UNDETERMINED
+    assert report.mark("watermark").status in (agl.Status.UNDETERMINED, agl.Status.NOT_CHECKED)
     valid(report)
     str(report)
 

@@ -115,6 +115,8 @@ def carry_over(source: bytes, coded: bytes) -> tuple[bytes, list[str]]:
         if body != chunk.body:
             lost.append("EXIF thumbnail")
         carried.append(_chunk(chunk.kind, body))
+    if chunk.end < len(source):
+        lost.append("data after the end of the picture")
     after_header = own[0].end
     return coded[:after_header] + b"".join(carried) + coded[after_header:], lost
 

@@ -82,7 +82,8 @@ def read(picture: Picture, keys: Sequence[Key]) -> Evidence:
     best, best_key, best_frame = None, None, 0
     for index in chosen:
         pixels = _pixels(picture.frames[index], picture.alpha[index])
-        for key, found in zip(keys, image.detect_any(pixels, keys=keys), strict=True):
+        answers = image.detect_any(pixels, keys=keys, looks=len(chosen))
+        for key, found in zip(keys, answers, strict=True):
             better = best is None or (found.payload is not None, found.statistic) > (
                 best.payload is not None, best.statistic,
             )  # fmt: skip
@@ -108,7 +109,7 @@ def read(picture: Picture, keys: Sequence[Key]) -> Evidence:
         status=status,
         statistic=round(best.statistic, 3),
         threshold=round(best.threshold, 3),
-        p_value=min(1.0, best.p_value * len(chosen)),
+        p_value=best.p_value,
         payload=payload,
         where=f"frame {best_frame + 1} of {frames}" if frames > 1 else None,
         detail=detail,

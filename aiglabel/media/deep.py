@@ -27,7 +27,12 @@ def read_deep(data: bytes) -> list[tuple[Array, Array | None]]:
 
     PNG is as stored; TIFF pages are turned upright.
     """
-    found, pages = cv2.imdecodemulti(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    # OpenCV writes its warnings about odd tags to stderr, which is not ours to fill.
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    try:
+        found, pages = cv2.imdecodemulti(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    finally:
+        cv2.utils.logging.setLogLevel(level)
     if not found or not pages:
         raise CorruptMedia("the 16-bit picture cannot be decoded")
     return [_rgb_of_bgr(page) for page in pages]

@@ -1,11 +1,15 @@
-"""The ffmpeg program, run as a subprocess: found once, fed through pipes, never through a shell."""
+"""The ffmpeg program, run as a subprocess: found once, fed through pipes, never through a shell.
+
+ffmpeg-python writes the argument list; it never runs anything here, as it knows no time limit.
+"""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cache
+from typing import Any
 
 from aiglabel.errors import MediaError, UnsupportedFormat
 
@@ -49,15 +53,26 @@ def hevc_encoder() -> tuple[str, str]:
     )
 
 
-def run(exe: str, arguments: Sequence[str], stdin: bytes) -> bytes:
-    """Run ffmpeg with `stdin` and return its standard output.
+def run(exe: str, source: Mapping[str, Any], target: Mapping[str, Any], stdin: bytes) -> bytes:
+    """Run ffmpeg from standard input to standard output and return what it wrote.
+
+    Parameters
+    ----------
+    exe : str
+    source, target : mapping
+        Options of the one input and the one output, as ffmpeg-python takes them. The input names
+        its demuxer (``f``): ffmpeg never chooses one by itself.
+    stdin : bytes
 
     Raises
     ------
     MediaError
         It failed or took longer than ten minutes; the reason is its last line.
     """
-    command = [exe, "-hide_banner", "-loglevel", "error", *arguments]
+    import ffmpeg
+
+    graph = ffmpeg.input("pipe:0", **source).output("pipe:1", **target)
+    command = [exe, "-hide_banner", "-loglevel", "error", *graph.get_args()]
     try:
         done = subprocess.run(command, input=stdin, capture_output=True, timeout=_TIMEOUT_S)
     except (OSError, subprocess.TimeoutExpired) as exc:

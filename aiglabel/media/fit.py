@@ -60,6 +60,7 @@ def _moved(picture: Picture, fmt: Format) -> Picture:
         icc = None
         notes.append("GIF has no colour profile")
     if fmt is Format.GIF:
+        notes.append("GIF has at most 256 colours a frame")
         orientation = 1
     elif fmt not in _OWN_ORIENTATION:
         orientation = exif_orientation(exif)

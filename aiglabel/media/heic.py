@@ -111,23 +111,13 @@ def _code(colour: Array, factor: int) -> Coded:
         colour, 0, down - height, 0, across - width, cv2.BORDER_REPLICATE
     ).reshape(down, across, -1)
     exe, encoder = ffmpeg.hevc_encoder()
-    tuning = {
-        "libx265": [
-            "-preset", "medium", "-crf", str(factor), "-x265-params",
-            "log-level=none:range=full:colormatrix=smpte170m:info=0:repeat-headers=1",
-        ],
-        "libkvazaar": ["-kvazaar-params", f"qp={factor},period=1,range=pc"],
-    }[encoder]  # fmt: skip
-    stream = ffmpeg.run(
-        exe,
-        [
-            "-f", "rawvideo", "-pix_fmt", "yuv420p", "-color_range", "pc",
-            "-s", f"{across}x{down}", "-i", "pipe:0",
-            "-frames:v", "1", "-color_range", "pc", "-c:v", encoder, *tuning,
-            "-f", "hevc", "pipe:1",
-        ],
-        _planes(grown),
-    )  # fmt: skip
+    tuning: dict[str, Any] = {"kvazaar-params": f"qp={factor},period=1,range=pc"}
+    if encoder == "libx265":
+        parameters = "log-level=none:range=full:colormatrix=smpte170m:info=0:repeat-headers=1"
+        tuning = {"preset": "medium", "crf": factor, "x265-params": parameters}
+    raw = {"f": "rawvideo", "pix_fmt": "yuv420p", "color_range": "pc", "s": f"{across}x{down}"}
+    coded = {"f": "hevc", "frames:v": 1, "color_range": "pc", "c:v": encoder, **tuning}
+    stream = ffmpeg.run(exe, raw, coded, _planes(grown))
     if b"\0\0\1" not in stream:
         raise MediaError("the HEVC encoder gave no picture")
     return Coded(stream, across, down)

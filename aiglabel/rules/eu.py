@@ -62,7 +62,11 @@ def _two_layers(facts: Facts) -> Judged:
 def _inputs(facts: Facts) -> Judged:
     kept = facts.mark("credentials").facts.get("parents_ok")
     if kept is None:
-        return unknown("No input with credentials is recorded.", "未记录带凭证的输入素材。")
+        # One file cannot show what its input carried; that must not keep it from complying.
+        return Judged(
+            ok=None, severity=Severity.WARNING,
+            en="No input with credentials is recorded.", zh="未记录带凭证的输入素材。",
+        )  # fmt: skip
     if kept:
         return good("The credentials of the input are kept and hold.", "输入素材的凭证得到保留。")
     return bad("The credentials of the input do not hold.", "输入素材的凭证未能完好保留。")

@@ -233,16 +233,17 @@ def detect(rgb: Pixels, *, key: Key) -> Detection:
     return detect_any(rgb, keys=[key])[0]
 
 
-def detect_any(rgb: Pixels, *, keys: Sequence[Key]) -> list[Detection]:
+def detect_any(rgb: Pixels, *, keys: Sequence[Key], looks: int = 1) -> list[Detection]:
     """Look for the marks of several keys: transforms are shared, a key costs its decoding.
 
     The picture is looked at as it is; then, for the keys that gave no payload, mirrored and turned
-    by quarters too.
+    by quarters too. `looks` is how many pictures (frames) are looked at for one answer: the
+    false-positive rate holds for all of them together.
     """
     _check(rgb)
     plane, _ = _cover(rgb)
     sides = frame.sides_to_try(plane.shape)
-    log = _hypotheses(max(len(sides) * len(keys) * len(frame.POSES), 1))
+    log = _hypotheses(max(len(sides) * len(keys) * len(frame.POSES) * looks, 1))
     found = [Detection(None, 0.0, statistics.threshold(log), 1.0, None) for _ in keys]
     if not sides:
         return found
@@ -265,15 +266,16 @@ def detect_any(rgb: Pixels, *, keys: Sequence[Key]) -> list[Detection]:
 
 
 def holds(rgb: Pixels, payload: bytes, *, key: Key) -> bool:
-    """Whether a known payload is in a picture that kept its size since marking.
+    """Whether a known payload is what would be read from a picture that kept its size.
 
-    Cheap: one frame, no decoding. For reading a write back, not for judging files.
+    Cheap: one frame and one pose. For reading a write back, not for judging files. It takes some
+    margin, and that no older mark drowns the new one.
     """
     plane, _ = _cover(rgb)
-    side = frame.side_for(plane.shape)
-    word = code.encode(payload, key.derive("image-1/tag"))
-    left = _correlate(frame.to_frame(plane, side), *_carrier(key, side), word)
-    return left >= _SAFE * statistics.threshold(_hypotheses(1))
+    geometry = Geometry(frame.side_for(plane.shape))
+    view = (geometry, mask.masked(frame.to_frame(plane, geometry.frame)).white)
+    (found,) = _decide([view], [key], _hypotheses(1))
+    return found.payload == bytes(payload) and found.statistic >= _SAFE * found.threshold
 
 
 def _decide(

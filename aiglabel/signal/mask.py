@@ -18,6 +18,8 @@ _KNEE = 1.5
 _EXPONENT = 0.8
 # Activity added before dividing, so that flat places do not shout.
 _FLOOR = 0.25
+# Coefficients from the edge that the wrap-around reaches, with the blur and the wavelet's length.
+_RIM = 6
 # Whitened coefficients are clipped: edges would drown the many small coefficients.
 _CLIP = 2.5
 
@@ -45,7 +47,9 @@ def masked(plane: Float) -> Masked:
     2**l makes the levels comparable: activity is in grey levels of the picture.
     """
     bands = frame.analyse(plane)
-    white, scale, visible = [], [], []
+    white: list[Any] = []
+    scale: list[Any] = []
+    visible: list[Any] = []
     for level, band in zip(frame.LEVELS, bands, strict=True):
         size = (5, 5) if band.shape[1] >= 32 else (3, 3)
         mean: Any = cv2.blur(np.abs(band).mean(axis=0), size, borderType=cv2.BORDER_REFLECT)
@@ -53,9 +57,19 @@ def masked(plane: Float) -> Masked:
         # Box filters leave tiny negative values in float32: clamp, or a root makes them NaN.
         local = np.maximum(mean, 0) / unit
         divisor = (local + np.float32(_FLOOR)) * unit
-        calm = np.maximum(cv2.erode(mean, np.ones((3, 3), np.uint8)), 0) / unit
+        calm = np.maximum(_inner(cv2.erode(mean, np.ones((3, 3), np.uint8))), 0) / unit
         amplitude = (1 + calm / np.float32(_KNEE)) ** np.float32(_EXPONENT) * unit
         white.append(np.clip(band / divisor, -_CLIP, _CLIP))
         scale.append(np.broadcast_to(divisor, band.shape))
         visible.append(np.broadcast_to(amplitude, band.shape))
     return Masked(frame.flatten(white), frame.flatten(scale), frame.flatten(visible))
+
+
+def _inner(activity: Float) -> Float:
+    """Spread the activity of the inside over the rim.
+
+    The wavelet transform wraps around, so opposite edges that differ look busy where nothing is.
+    """
+    inside = activity[_RIM:-_RIM, _RIM:-_RIM]
+    spread: Float = cv2.copyMakeBorder(inside, _RIM, _RIM, _RIM, _RIM, cv2.BORDER_REPLICATE)
+    return spread

@@ -14,8 +14,8 @@ from aiglabel.marks.overlay.wording import elements
 from aiglabel.media.picture import Picture
 
 MARK = "overlay"
-# Mean change of a label's pixels, as a share of full scale, that an encoder may make.
-_TOLERANCE = 0.08
+# Correlation of a painted label with what an encoder made of it; below, it is not the same label.
+_LIKENESS = 0.7
 
 
 def write(picture: Picture, style: OverlayStyle) -> Outcome:
@@ -64,9 +64,10 @@ def holds(painted: Picture, decoded: Picture, outcome: Outcome) -> bool:
     if not found.size:
         return False
     # Both are brought to a few samples a letter: coding noise averages out, a lost label does not.
+    # Correlation rather than difference, as reduced pictures are off by a fraction of a pixel.
     size = (max(1, (right - left) // 2), max(1, (bottom - top) // 2))
     one, two = (cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in (wanted, found))
-    return float(np.abs(one - two).mean()) <= _TOLERANCE
+    return float(np.corrcoef(one.ravel(), two.ravel())[0, 1]) >= _LIKENESS
 
 
 def _brightness(frame: Pixels) -> NDArray[np.float32]:
