@@ -181,7 +181,10 @@ def _unread(mark: str, reason: str, *, broken: bool = False) -> Evidence:
 
 
 def _facts(fmt: Format | None, picture: Picture | None) -> dict[str, Any]:
-    facts: dict[str, Any] = {"kind": "image", "format": fmt.value if fmt else None}
+    pictured = fmt is not None or picture is not None
+    facts: dict[str, Any] = {
+        "kind": "image" if pictured else "other", "format": fmt.value if fmt else None,
+    }  # fmt: skip
     if picture is not None:
         width, height = picture.size
         facts |= {"width": width, "height": height, "frames": len(picture.frames)}

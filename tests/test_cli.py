@@ -580,3 +580,19 @@ def test_an_interrupted_run_leaves_nothing_half_done(tmp_path: Path) -> None:
 def test_the_worst_file_counts() -> None:
     assert of_labelling([]) is Exit.OK
     assert of_verifying([]) is Exit.OK
+
+
+@pytest.mark.parametrize("output", ["", "out.bmp", "out.jpgg"])
+def test_outputs_that_are_neither_picture_nor_folder(
+    aiglabel: Aiglabel, folder: Path, output: str
+) -> None:
+    before = sorted(Path().iterdir())
+    done = aiglabel("label", folder / "a.jpg", "-o", output, "--producer", PRODUCER)
+    assert done.code != 0
+    assert sorted(Path().iterdir()) == before
+
+
+def test_a_line_end_in_a_name_forges_no_line(aiglabel: Aiglabel, folder: Path) -> None:
+    (folder / "a.jpg").rename(folder / "x\nok            forged.jpg")
+    done = aiglabel("verify", folder)
+    assert not any(line.startswith("ok ") for line in done.out.splitlines())

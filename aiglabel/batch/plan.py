@@ -82,12 +82,20 @@ def destinations(found: Sequence[Found], output: str | os.PathLike[str]) -> list
     Raises
     ------
     OutputError
-        When two results would have one name, or the folder of the sources is `output`.
+        When two results would have one name, the folder of the sources is `output`, or it names
+        neither a picture nor a folder.
     """
+    if not os.fspath(output):
+        raise OutputError("no output was named", remedy="Name a folder, or . for this one")
     root = Path(output)
     alone = len(found) == 1 and found[0].relative == Path(found[0].path.name)
     if alone and root.suffix.lower() in SUFFIXES and not root.is_dir():
         return [root]
+    if alone and root.suffix and not root.is_dir() and not os.fspath(output).endswith(os.sep):
+        raise OutputError(
+            f"'{root.suffix}' is no picture format this toolkit writes", path=root,
+            remedy=f"Use one of {', '.join(SUFFIXES)}; for a folder, end its name with {os.sep}",
+        )  # fmt: skip
     taken: dict[str, Found] = {}
     for one in found:
         goal = root / one.relative

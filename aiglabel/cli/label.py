@@ -40,7 +40,7 @@ def label(
     context: typer.Context,
     sources: Annotated[list[Path], typer.Argument(metavar="SRC", help="Files and folders.")],
     output: Annotated[
-        Path,
+        str,
         typer.Option("--output", "-o", metavar="OUT",
                      help="Folder for the labelled copies; for a single source also a file name."),
     ],

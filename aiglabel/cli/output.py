@@ -72,7 +72,9 @@ def line(words: Sequence[str], rest: str) -> None:
     text = Text()
     for word in words:
         text.append(f"{word:<14}", _COLOURS.get(word, ""))
-    Console().print(text.append(clean(rest)), soft_wrap=True)
+    # A file name with a line end must not pass for a second line.
+    one_line = clean(rest).replace("\n", "\\n")
+    Console().print(text.append(one_line), soft_wrap=True)
 
 
 def table(title: str, rows: Iterable[tuple[str, str]]) -> None:

@@ -134,6 +134,8 @@ def _unreadable(error: Exception) -> Evidence:
     outside = remote or re.match(r"NotSupported|Io\b|Other: asset could not be parsed", text)
     status = Status.UNDETERMINED if outside else Status.INVALID
     what = "A C2PA manifest may be there, but" if outside else "There is a C2PA manifest, but"
+    if text.startswith("NotSupported"):
+        what = "No C2PA manifest could be looked for:"
     return Evidence(mark=MARK, status=status, detail=f"{what} {words}", facts=facts)
 
 
