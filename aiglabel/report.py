@@ -115,7 +115,8 @@ class Report:
     sha256 : str or None
         Of its bytes; None for arrays.
     media : mapping
-        ``kind`` (``image`` or ``other``), ``format``, ``width``, ``height``, ``frames``; what could be read.
+        ``kind`` (``image`` or ``other``), ``format``, ``width``, ``height``, ``frames``; what could
+        be read.
     verdict : Verdict
     compliance : Compliance
         With the rules of `policy`.
