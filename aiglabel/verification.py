@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from aiglabel import media
 from aiglabel.containers.sniff import Format, sniff
-from aiglabel.errors import MediaError
+from aiglabel.errors import MediaError, ResourceLimit
 from aiglabel.evidence import Evidence, Status
 from aiglabel.key import Key
 from aiglabel.marks import aigc, credentials, iptc, overlay
@@ -30,6 +30,7 @@ from aiglabel.rules import check
 from aiglabel.signal.image import Detection, detect_any
 
 T = TypeVar("T")
+Problems = list[MediaError]
 SIDECAR_SUFFIX = ".c2pa"
 _NO_PICTURE = "not a picture format this version reads"
 _METADATA_MARKS = (aigc.MARK, iptc.MARK)
@@ -76,17 +77,15 @@ def verify(
     limits = limits or Limits()
     path = os.fspath(src) if isinstance(src, (str, os.PathLike)) else None
     data = media.read_source(src, limits) if media.is_file(src) else None
-    problems: list[str] = []
+    problems: Problems = []
     evidence: dict[str, Evidence] = {}
     fmt = None if data is None else _told(problems, lambda: sniff(data))
     if data is None:
         skipped = "an array carries no metadata"
-        evidence |= {name: _unread(name, skipped) for name in (*_METADATA_MARKS, "credentials")}
+        evidence |= {name: _unread(name, skipped) for name in (*_METADATA_MARKS, credentials.MARK)}
     else:
         evidence |= _read_metadata(data, fmt, problems)
-        evidence["credentials"] = credentials.read(
-            data, fmt.mime if fmt else None, trust=trust, sidecar=_sidecar(path, limits)
-        )
+        evidence[credentials.MARK] = _read_credentials(data, fmt, trust, path, limits, problems)
     picture = _decode(src if data is None else data, fmt, problems, limits)
     if picture is None:
         # Of what is no picture at all nothing was asked; a picture that does not decode is open.
@@ -104,7 +103,7 @@ def verify(
         compliance=comply(findings),
         evidence=tuple(evidence.values()),
         findings=findings,
-        problems=tuple(dict.fromkeys(problems)),
+        problems=tuple(dict.fromkeys(map(str, problems))),
         policy=policy.name,
         trust=trust.name,
         checked_at=datetime.now(UTC).replace(microsecond=0).isoformat(),
@@ -138,16 +137,16 @@ def detect_watermark(
     return max(found, key=lambda one: (one.payload is not None, one.statistic))
 
 
-def _told(problems: list[str], read: Callable[[], T]) -> T | None:
+def _told(problems: Problems, read: Callable[[], T]) -> T | None:
     """Run a reader of untrusted bytes; note why it could not read."""
     try:
         return read()
     except MediaError as error:
-        problems.append(str(error))
+        problems.append(error)
         return None
 
 
-def _read_metadata(data: bytes, fmt: Format | None, problems: list[str]) -> dict[str, Evidence]:
+def _read_metadata(data: bytes, fmt: Format | None, problems: Problems) -> dict[str, Evidence]:
     if fmt is None:
         return {name: _unread(name, _NO_PICTURE) for name in _METADATA_MARKS}
     found = {
@@ -158,7 +157,22 @@ def _read_metadata(data: bytes, fmt: Format | None, problems: list[str]) -> dict
     return {name: one or _unread(name, reason, broken=True) for name, one in found.items()}
 
 
-def _decode(source: Any, fmt: Format | None, problems: list[str], limits: Limits) -> Picture | None:
+def _read_credentials(
+    data: bytes,
+    fmt: Format | None,
+    trust: TrustProfile,
+    path: str | None,
+    limits: Limits,
+    problems: Problems,
+) -> Evidence:
+    # The SDK knows no limits of its own: what overtaxed our readers is not given to it.
+    if any(isinstance(one, ResourceLimit) for one in problems):
+        return _unread(credentials.MARK, "the file has too many parts", broken=True)
+    mime = fmt.mime if fmt else None
+    return credentials.read(data, mime, trust=trust, sidecar=_sidecar(path, limits))
+
+
+def _decode(source: Any, fmt: Format | None, problems: Problems, limits: Limits) -> Picture | None:
     if isinstance(source, bytes):
         if fmt is None:
             return None

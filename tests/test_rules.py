@@ -121,6 +121,7 @@ def one(rule, evidence, **thresholds):
         ("C2-03", credentials(), credentials(ai_declared=[{"source_type": AI.rsplit("/")[-1]}])),
         ("C2-04", credentials(), credentials(codes=["assertion.action.softBindingMissing"])),
         ("C2-08", credentials(), BAD_SIGNATURE),
+        ("C2-11", credentials(), BAD_SIGNATURE),
         ("IPTC-01", IPTC, absent("iptc")),
         ("IPTC-02", IPTC, present("iptc", ai=True, problems=["a bare code"])),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+import time
 from importlib import resources
 from pathlib import Path
 
@@ -248,3 +249,22 @@ def test_detect_watermark_takes_streams_and_animations():
     assert found.geometry is not None
     gray = np.full((200, 200), 90, np.uint8)
     assert agl.detect_watermark(gray).payload is None
+
+
+def test_a_file_of_a_hundred_thousand_parts_costs_little():
+    chunk = b"\0\0\0\x04tEXta\0bc" + bytes(4)
+    png = coded("PNG")
+    began = time.process_time()
+    report = agl.verify(png[:33] + chunk * 100_000 + png[33:])
+    assert any("more than 1024 text chunks" in problem for problem in report.problems)
+    assert report.mark("credentials").status is agl.Status.UNDETERMINED
+    assert time.process_time() - began < 3
+
+
+def test_broken_credentials_are_never_compliant(tmp_path):
+    signer = agl.Signer.dev(tmp_path)
+    data = agl.embed(coded(), label=label(), key=KEY, signer=signer).data
+    assert agl.verify(data, keys=[KEY]).compliance is agl.Compliance.COMPLIANT
+    report = agl.verify(data[:-30] + bytes([data[-30] ^ 8]) + data[-29:], keys=[KEY])
+    assert report.mark("credentials").status is agl.Status.INVALID
+    assert report.compliance is agl.Compliance.NON_COMPLIANT

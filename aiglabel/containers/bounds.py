@@ -4,15 +4,43 @@ from __future__ import annotations
 
 import zlib
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import wraps
 from itertools import accumulate
-from typing import Literal
+from typing import Literal, ParamSpec, TypeVar
 
-from aiglabel.errors import CorruptMedia
+from aiglabel.errors import CorruptMedia, ResourceLimit
 
+P = ParamSpec("P")
+T = TypeVar("T")
+Walk = Callable[P, Iterator[T]]
 Order = Literal["big", "little"]
 Span = tuple[int, int]  # (start, end) byte offsets
 Splice = tuple[int, int, bytes]  # (start, end, what stands there instead)
+
+
+def bounded(most: int, what: str) -> Callable[[Walk[P, T]], Walk[P, T]]:
+    """Make a generator refuse to yield more than `most` parts of a file.
+
+    A file of a few megabytes can hold a hundred thousand empty parts, each of which costs time.
+
+    Raises
+    ------
+    ResourceLimit
+        From the generator, after `most` parts.
+    """
+
+    def limited(walk: Walk[P, T]) -> Walk[P, T]:
+        @wraps(walk)
+        def walker(*args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+            for number, part in enumerate(walk(*args, **kwargs)):
+                if number == most:
+                    raise ResourceLimit(f"the file has more than {most} {what}")
+                yield part
+
+        return walker
+
+    return limited
 
 
 def take(data: bytes, at: int, count: int, what: str) -> bytes:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from aiglabel.containers.bounds import take, uint
+from aiglabel.containers.bounds import bounded, take, uint
 from aiglabel.containers.texts import TextField, decode, glued
 from aiglabel.errors import CorruptMedia
 
@@ -108,6 +108,7 @@ def _first_block(data: bytes) -> int:
     return 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
 
 
+@bounded(1 << 14, "blocks")
 def _blocks(data: bytes) -> Iterator[Block]:
     """Yield extensions and pictures up to the trailer or, as decoders do, the end of the file."""
     at = _first_block(data)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from aiglabel.containers.bounds import Span, take, uint
+from aiglabel.containers.bounds import Span, bounded, take, uint
 from aiglabel.errors import CorruptMedia, UnsupportedFormat
 
 IN_FILE, IN_IDAT = 0, 1
@@ -135,6 +135,7 @@ def pack(value: int, size: int) -> bytes:
         raise UnsupportedFormat("a number outgrows its field in the box tables") from error
 
 
+@bounded(1 << 14, "boxes")
 def boxes(data: bytes, start: int = 0, end: int | None = None) -> Iterator[Box]:
     """Yield the boxes between two offsets, by default those at the top of the file."""
     end = len(data) if end is None else end

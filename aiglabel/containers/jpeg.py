@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from aiglabel.containers import exif, photoshop, xmp
-from aiglabel.containers.bounds import Splice, splice, take, uint
+from aiglabel.containers.bounds import Splice, bounded, splice, take, uint
 from aiglabel.containers.texts import TextField, glued
 from aiglabel.errors import CorruptMedia, ResourceLimit
 
@@ -161,6 +161,7 @@ def _next(data: bytes, at: int) -> Segment:
     return Segment(marker, start, at + 2 + length, take(data, at + 4, length - 2, _WHAT))
 
 
+@bounded(1 << 12, "segments")
 def _header(data: bytes) -> Iterator[Segment]:
     """Yield the segments between SOI and the first scan."""
     at = 2

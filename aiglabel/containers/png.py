@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from aiglabel.containers import exif
-from aiglabel.containers.bounds import inflate, take, uint
+from aiglabel.containers.bounds import bounded, inflate, take, uint
 from aiglabel.containers.texts import TextField, decode
 from aiglabel.errors import CorruptMedia
 
@@ -140,6 +140,7 @@ def _chunk(kind: bytes, body: bytes) -> bytes:
     return len(body).to_bytes(4, "big") + kind + body + crc
 
 
+@bounded(1 << 16, "chunks")
 def _chunks(data: bytes) -> Iterator[Chunk]:
     """Yield the chunks up to IEND. Checksums are left to the decoder."""
     at, kind = _SIGNATURE, b""
@@ -158,6 +159,7 @@ def _is_xmp(chunk: Chunk) -> bool:
     return chunk.kind in _TEXT and keyword in (_XMP, _RAW_XMP)
 
 
+@bounded(1 << 10, "text chunks")
 def _texts(data: bytes) -> Iterator[Text]:
     """Yield the text chunks, decompressed."""
     budget = _MAX_TEXTS

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from aiglabel.containers import exif
 from aiglabel.containers.bounds import take, uint
 from aiglabel.containers.texts import TextField
-from aiglabel.errors import CorruptMedia
+from aiglabel.errors import CorruptMedia, ResourceLimit
 
+_MOST_CHUNKS = 1 << 14
 _HEADER = 12
 _ORDER = {
     b"VP8X": 0, b"ICCP": 1, b"ANIM": 2, b"ALPH": 3, b"VP8 ": 3, b"VP8L": 3, b"ANMF": 3,
@@ -87,8 +88,11 @@ def _parse(data: bytes) -> tuple[list[Chunk], bytes]:
     """Return the chunks, and what follows the RIFF file."""
     size = uint(data, 4, 4, _WHAT, "little")
     end = min(8 + size, len(data))  # writers forget the last padding byte
-    chunks, at = [], _HEADER
+    chunks: list[Chunk] = []
+    at = _HEADER
     while at + 8 <= end:
+        if len(chunks) == _MOST_CHUNKS:
+            raise ResourceLimit(f"the file has more than {_MOST_CHUNKS} chunks")
         length = uint(data, at + 4, 4, _WHAT, "little")
         if at + 8 + length > end:
             raise CorruptMedia(f"{_WHAT} runs past the end of the file")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aiglabel.evidence import Status
 from aiglabel.marks.source_types import source_type
 from aiglabel.rules.rule import Facts, Grade, Judged, Rule, Severity, bad, good, unknown
 
@@ -21,6 +22,18 @@ def _hard_binding(facts: Facts) -> Judged:
         return bad(f"The credentials belong to other bytes than these: {listed}.",
                    f"凭证与文件内容不符：{listed}。")  # fmt: skip
     return good("The credentials are bound to these bytes.", "凭证与文件内容相符。")
+
+
+def _intact(facts: Facts) -> Judged:
+    credentials = facts.mark("credentials")
+    if credentials.status in (Status.NOT_CHECKED, Status.UNDETERMINED):
+        return unknown("C2PA credentials were not checked.", "未检测 C2PA 凭证。")
+    # A certificate that has run out since is no sign of a change.
+    lapsed = credentials.facts.get("causes") == ["signingCredential.expired"]
+    if credentials.status is not Status.INVALID or lapsed:
+        return good("No broken C2PA credentials are in the file.", "文件中没有失效的 C2PA 凭证。")
+    return bad("The C2PA credentials are broken: the file was changed after signing, or they are "
+               "forged.", "C2PA 凭证无效：文件在签名后被改动，或凭证系伪造。")  # fmt: skip
 
 
 def _actions(facts: Facts) -> Judged:
@@ -102,6 +115,11 @@ RULES = (
         id="C2-08", clause="C2PA 2.2, hard binding", grade=Grade.PRIMARY, severity=Severity.ERROR,
         title_en="Credentials are bound to the bytes of the file", title_zh="凭证与文件内容绑定",
         judge=_hard_binding,
+    ),
+    Rule(
+        id="C2-11", clause="C2PA 2.2, validation", grade=Grade.PRIMARY, severity=Severity.ERROR,
+        title_en="Credentials, where there are any, are intact", title_zh="内容凭证如存在则完好",
+        judge=_intact,
     ),
     Rule(
         id="IPTC-01", clause=_IPTC, grade=Grade.PRIMARY, severity=Severity.WARNING,

@@ -5,13 +5,14 @@ The only room that knows the `c2pa` SDK, which it loads on first use.
 
 from aiglabel.marks.credentials.certificates import CertFinding, lint_chain
 from aiglabel.marks.credentials.devcert import DevChain, make_dev_chain
-from aiglabel.marks.credentials.read import mime_of, read
+from aiglabel.marks.credentials.read import MARK, mime_of, read
 from aiglabel.marks.credentials.signer import ALGORITHMS, Signer, Timestamp
 from aiglabel.marks.credentials.trust import Grade, TrustList, TrustProfile
 from aiglabel.marks.credentials.write import Signed, write
 
 __all__ = [
     "ALGORITHMS",
+    "MARK",
     "CertFinding",
     "DevChain",
     "Grade",
