@@ -104,7 +104,7 @@ def comply(findings: Iterable[Finding]) -> Compliance:
     return Compliance.COMPLIANT if answers and None not in answers else Compliance.UNDETERMINED
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Report:
     """Everything verification can say of one file.
 

@@ -40,7 +40,7 @@ class Quality:
         return cls(facts.get("psnr_db"), facts.get("ssim"), facts.get("largest_change", 0))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class EmbedResult:
     """A labelled picture and what was done to it.
 

@@ -71,6 +71,9 @@ LABEL_TEXT = to_json(LABEL)
 BAD_SIGNATURE = credentials(state="Invalid", codes=["assertion.dataHash.mismatch"])
 
 
+BROKEN = {"credentials": Evidence(mark="credentials", status=Status.INVALID)}
+
+
 def one(rule, evidence, **thresholds):
     (finding,) = check([rule], evidence, MEDIA, thresholds)
     assert finding.message_en.endswith(".")
@@ -121,7 +124,7 @@ def one(rule, evidence, **thresholds):
         ("C2-03", credentials(), credentials(ai_declared=[{"source_type": AI.rsplit("/")[-1]}])),
         ("C2-04", credentials(), credentials(codes=["assertion.action.softBindingMissing"])),
         ("C2-08", credentials(), BAD_SIGNATURE),
-        ("C2-11", credentials(), BAD_SIGNATURE),
+        ("C2-11", credentials(), BROKEN),
         ("IPTC-01", IPTC, absent("iptc")),
         ("IPTC-02", IPTC, present("iptc", ai=True, problems=["a bare code"])),
     ],

@@ -83,9 +83,11 @@ def carry_over(source: bytes, coded: bytes) -> tuple[bytes, list[str]]:
         if not (block.coded or block.head.startswith(_C2PA) or block.head in have)
         and (data := source[block.start : block.end]) not in own
     ]
+    end = max((block.end for block in _blocks(source)), default=len(source)) + 1
+    lost = ["data after the end of the picture"] if end < len(source) else []
     at = _first_block(coded)
     version = b"GIF89a" if carried else coded[:6]
-    return version + coded[6:at] + b"".join(carried) + coded[at:], []
+    return version + coded[6:at] + b"".join(carried) + coded[at:], lost
 
 
 def coded_digest(data: bytes) -> bytes:

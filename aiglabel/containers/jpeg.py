@@ -32,6 +32,7 @@ _ORDER = {"JFIF": 0, "JFXX": 1, "EXIF": 2, "XMP": 3, "extended XMP": 4}
 # A marker ends a scan; a stuffed zero, a restart marker and a fill byte do not.
 _AFTER_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _WHAT = "a JPEG segment"
+_FILL = re.compile(rb"\xff+(?=\xff)")  # bytes that may stand before a marker
 
 
 @dataclass(frozen=True)
@@ -148,8 +149,8 @@ def _segment(marker: int, body: bytes) -> bytes:
 def _next(data: bytes, at: int) -> Segment:
     """Return the segment whose marker, perhaps after fill bytes, stands at `at`."""
     start = at
-    while data[at : at + 2] == b"\xff\xff":
-        at += 1
+    if fill := _FILL.match(data, at):
+        at = fill.end()
     marker = uint(data, at + 1, 1, _WHAT)
     if data[at] != 0xFF or marker == 0:
         raise CorruptMedia(f"a JPEG marker is missing at byte {at}")
