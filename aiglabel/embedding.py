@@ -56,6 +56,9 @@ class Labeler:
         signer: credentials.Signer | None = None,
         limits: Limits | None = None,
     ) -> None:
+        _expect("policy", policy, Policy, "Policy.preset('cn') or Policy.load(path)")
+        _expect("key", key, Key, "Key.load(path)")
+        _expect("signer", signer, credentials.Signer, "Signer.pem(...) or Signer.dev()")
         self.policy = policy or Policy.preset("cn")
         self.key = key or Key.public()
         self.signer = signer
@@ -78,6 +81,7 @@ class Labeler:
         quality: int | None = None,
     ) -> EmbedResult | BatchResult:
         """Label one picture; see `aiglabel.embed`."""
+        _expect("label", label, Label, "Label.generated(...)")
         return self._embed(src, dst, label, label.payload, overwrite=overwrite, quality=quality)
 
     def watermark(
@@ -198,6 +202,11 @@ def watermark(
         "watermark": {"strength": strength},
     })  # fmt: skip
     return Labeler(policy=policy, key=key).watermark(src, dst, payload=payload, overwrite=overwrite)
+
+
+def _expect(name: str, value: object, kind: type, example: str) -> None:
+    if value is not None and not isinstance(value, kind):
+        raise TypeError(f"{name} is {type(value).__name__}, not {kind.__name__}; pass {example}")
 
 
 def _format_for(dst: Destination, usual: Format) -> Format:

@@ -115,8 +115,8 @@ class Key:
                 path=path,
                 remedy="Choose another name: marks made with a lost key cannot be read again",
             ) from error
-        except OSError as error:
-            raise KeyMaterialError(f"cannot write the key ({error.strerror})", path=path) from error
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+            raise KeyMaterialError(f"cannot write the key: {error}", path=path) from error
 
     @property
     def id(self) -> str:

@@ -274,6 +274,7 @@ def test_the_development_signer_signs(aiglabel: Aiglabel, folder: Path) -> None:
         ("label in -o out --producer x --quality 101", "--quality"),
         ("verify in --report r.txt", "suffix"),
         ("verify in --trust everybody", "everybody"),
+        ("label in in/sub -o in --producer x", "source itself"),
         ("verify", "Missing argument"),
         ("policy show nowhere", "nowhere"),
         ("nonsense", "No such command"),
@@ -295,7 +296,6 @@ def test_wrong_usage_does_nothing_and_returns_2(
     ("arguments", "words"),
     [
         ("label empty -o out --producer x", "no picture"),
-        ("label in in/sub -o in --producer x", "source itself"),
         ("label in -o out --producer x --key gone.key", "cannot read the key"),
         ("label in -o out --producer x --report in/a.jpg/r.json", "folder cannot be made"),
         ("label in -o out --producer x --signer gone.pem --signer-key gone.key", "gone.pem"),
@@ -588,7 +588,7 @@ def test_outputs_that_are_neither_picture_nor_folder(
 ) -> None:
     before = sorted(Path().iterdir())
     done = aiglabel("label", folder / "a.jpg", "-o", output, "--producer", PRODUCER)
-    assert done.code != 0
+    assert done.code == 2
     assert sorted(Path().iterdir()) == before
 
 

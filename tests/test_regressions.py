@@ -157,7 +157,7 @@ def test_the_three_codes_of_annex_e(code, verdict):
     assert agl.verify(with_xmp(PACKET.format(value))).verdict is verdict
 
 
-@pytest.mark.parametrize("entity", ['"lol"', 'SYSTEM "file:///etc/passwd"'])
+@pytest.mark.parametrize("entity", ['"lol"', 'SYSTEM "/etc/passwd"'])
 def test_entities_are_never_expanded(entity):
     doctype = f"<!DOCTYPE x [<!ENTITY a {entity}>" + "".join(
         f'<!ENTITY {chr(98 + n)} "{f"&{chr(97 + n)};" * 10}">' for n in range(12)

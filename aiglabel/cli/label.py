@@ -20,7 +20,7 @@ from aiglabel.cli.options import (
     SignerOptions,
     grouped,
 )
-from aiglabel.errors import LabelError
+from aiglabel.errors import LabelError, OutputError
 from aiglabel.label import Kind, Label
 
 if TYPE_CHECKING:
@@ -91,11 +91,13 @@ def label(
     )
     labels = _labels(claim, settings, len(found))
     _check(what, labels[0])
+    try:
+        goals = batch.destinations(found, output)
+    except OutputError as error:  # nothing was begun: the command line is at fault
+        raise typer.BadParameter(str(error), param_hint="--output") from error
     jobs = [
         batch.LabelJob(file=str(one.path), destination=str(goal), label=one_label)
-        for one, goal, one_label in zip(
-            found, batch.destinations(found, output), labels, strict=True
-        )
+        for one, goal, one_label in zip(found, goals, labels, strict=True)
     ]
     records = batch.run(
         partial(batch.preview_one if dry_run else batch.label_one, settings=what), jobs,

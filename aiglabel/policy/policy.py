@@ -242,6 +242,8 @@ def _resolve(values: dict[str, Any], folder: Path | None, depth: int) -> dict[st
 
 def _build(kind: Any, values: Mapping[str, Any], where: str) -> Any:
     """Make a frozen dataclass of a TOML table, strictly."""
+    if not isinstance(values, Mapping):
+        raise PolicyError("a policy is a table of settings")
     hints = get_type_hints(kind)
     names = [one.name for one in dataclasses.fields(kind)]
     made: dict[str, Any] = {}
