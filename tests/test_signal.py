@@ -102,7 +102,8 @@ def test_wavelet_split_is_orthonormal_and_invertible(side):
 
 def test_carrier_is_the_documented_one():
     """Wire format: 64-bit words of SHAKE-256 over the stream's sub-key, sorted, sign by low bit."""
-    order, chips = carrier(KEY, "image-1/carrier/64", 3840, 352)
+    drawn = carrier(KEY, "image-1/carrier/64", 3840, 352)
+    order, chips = drawn.order, drawn.chips
     digest = hashlib.shake_256(KEY.derive("image-1/carrier/64")).digest(8 * 3840)
     words = [int.from_bytes(digest[8 * i : 8 * i + 8], "little") for i in range(3840)]
     ranked = sorted(range(3840), key=words.__getitem__)

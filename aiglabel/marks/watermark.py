@@ -13,6 +13,7 @@ from aiglabel.evidence import Evidence, Outcome, Status
 from aiglabel.key import Key
 from aiglabel.media.picture import Picture
 from aiglabel.signal import image, quality
+from aiglabel.signal.informed import STRENGTHS
 
 MARK = "watermark"
 # Frames of an animation that are looked at; a mark is in all of them or was cut out.
@@ -64,7 +65,7 @@ def write(picture: Picture, payload: bytes, *, key: Key, strength: str | None = 
 
 def stronger(strength: str) -> list[str]:
     """Return the strengths above `strength`, for when an encoder leaves too little of the mark."""
-    names = list(image.STRENGTHS)
+    names = list(STRENGTHS)
     return names[names.index(strength) + 1 :]
 
 

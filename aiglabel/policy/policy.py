@@ -20,7 +20,7 @@ from typing import Any, Literal, Self, get_type_hints
 from aiglabel.errors import LabelError, PolicyError
 from aiglabel.marks.overlay import OverlayStyle
 from aiglabel.rules import RULES
-from aiglabel.signal.image import STRENGTHS
+from aiglabel.signal.informed import STRENGTHS
 
 COMMAND_LINE_TABLES = ("label", "key", "signer")
 """Tables of aiglabel.toml that are no part of a policy; `aiglabel.cli` reads them."""
@@ -38,7 +38,7 @@ class OverlayPolicy(OverlayStyle):
 
 @dataclass(frozen=True, kw_only=True)
 class WatermarkPolicy:
-    """The blind watermark; `strength` is one of `signal.image.STRENGTHS`."""
+    """The blind watermark; `strength` is one of `signal.STRENGTHS`."""
 
     enabled: bool = True
     strength: str = "balanced"

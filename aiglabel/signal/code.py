@@ -3,7 +3,8 @@
 Constraint length 9, rate 1/4, generators 463 535 733 745 (octal), free distance 24: the best
 known code of its length (Proakis, Digital Communications, table 8.2-3; Larsen 1973). Tail-biting
 (Ma and Wolf 1986) spends no bits on closing the trellis. The decoder is the wrap-around Viterbi
-algorithm (Shao, Lin and Fossorier 2003), run for many received words at once.
+algorithm (Shao, Lin and Fossorier 2003), cut to one trip with an overlap, for many received words
+at once.
 
 The information word is the payload followed by a 24-bit keyed tag of it, so a word that was
 decoded wrongly is told from a right one without knowing the payload.
@@ -31,8 +32,9 @@ CODE_BITS = INFO_BITS * RATE_INVERSE
 
 _MEMORY = CONSTRAINT - 1
 _STATES = 1 << _MEMORY
-# Trips around the trellis: one to learn the starting state, one to settle, one to read out.
-_TRIPS = 3
+# Steps beyond either end of the word, around the circle: after five constraint lengths the unknown
+# state at the start is forgotten.
+_OVERLAP = 48
 
 Float = NDArray[np.float32]
 
@@ -103,43 +105,53 @@ def _encode_bits(bits: NDArray[np.uint8]) -> NDArray[np.int8]:
 
 
 @cache
-def _trellis() -> tuple[NDArray[np.intp], NDArray[np.intp], Float]:
-    """Return the predecessors (256, 2) of each state, the output index of that step, the outputs.
+def _trellis() -> tuple[NDArray[np.intp], Float]:
+    """Return the output index of both ways into each state, (2, 256), and the outputs, (4, 16).
 
     A state holds the last eight bits, newest in bit 0; bit i of a generator taps the bit that is
-    i steps old.
+    i steps old. Into state s lead the states s >> 1 and s >> 1 | 128.
     """
     state = np.arange(_STATES)
-    previous = np.stack([state >> 1, state >> 1 | 1 << (_MEMORY - 1)], axis=1)
-    register = previous << 1 | (state & 1)[:, None]
+    register = np.stack([state >> 1, state >> 1 | 1 << (_MEMORY - 1)]) << 1 | state & 1
     outputs = np.zeros_like(register)
     for generator in GENERATORS:
         outputs = outputs << 1 | (np.bitwise_count(register & generator) & 1)
     index = np.arange(1 << RATE_INVERSE)
     shifts = np.arange(RATE_INVERSE - 1, -1, -1)
     table = 1 - 2 * (index[:, None] >> shifts & 1)
-    return previous, outputs, table.T.astype(np.float32)
+    return outputs, table.T.astype(np.float32)
 
 
 def _viterbi(soft: Float) -> NDArray[np.uint8]:
     """Wrap-around Viterbi over (rows, 88, 4) soft bits; returns (rows, 88) bits."""
-    previous, outputs, table = _trellis()
-    rows = len(soft)
+    outputs, table = _trellis()
+    rows, half = len(soft), _STATES // 2
     branch = soft @ table
+    # Gains of either way into every state, (88, 2, rows, 128): states 2m and 2m + 1 apart, so that
+    # both come from the same two states m and m + 128, and every inner loop is long.
+    gains = [
+        np.ascontiguousarray(branch[:, :, way.reshape(half, 2).T].transpose(1, 2, 0, 3))
+        for way in outputs
+    ]
     metric = np.zeros((rows, _STATES), np.float32)
-    choices = np.empty((_TRIPS * INFO_BITS, rows, _STATES), np.bool_)
-    for step in range(_TRIPS * INFO_BITS):
-        gain = branch[:, step % INFO_BITS]
-        zero = metric[:, previous[:, 0]] + gain[:, outputs[:, 0]]
-        one = metric[:, previous[:, 1]] + gain[:, outputs[:, 1]]
-        np.greater(one, zero, out=choices[step])
-        metric = np.maximum(zero, one)
-    # The middle trip is read: by then the start is forgotten and the end is not yet near.
+    interleaved = metric.reshape(rows, half, 2).transpose(2, 0, 1)
+    low, high = (np.empty((2, rows, half), np.float32) for _ in range(2))
+    steps = range(-_OVERLAP, INFO_BITS + _OVERLAP)
+    choices = np.empty((len(steps), 2, rows, half), np.bool_)
+    for step, choice in zip(steps, choices, strict=True):
+        at = step % INFO_BITS
+        np.add(metric[:, :half], gains[0][at], out=low)
+        np.add(metric[:, half:], gains[1][at], out=high)
+        np.greater(high, low, out=choice)
+        np.maximum(low, high, out=interleaved)
     row = np.arange(rows)
     state: Any = metric.argmax(axis=1)
     bits = np.empty((INFO_BITS, rows), np.uint8)
-    for step in range(_TRIPS * INFO_BITS - 1, INFO_BITS - 1, -1):
-        if step < 2 * INFO_BITS:
-            bits[step - INFO_BITS] = state & 1
-        state = state >> 1 | choices[step, row, state].astype(np.intp) << (_MEMORY - 1)
+    for step, choice in zip(reversed(steps), choices[::-1], strict=True):
+        if step < 0:
+            break
+        if step < INFO_BITS:
+            bits[step] = state & 1
+        way = choice[state & 1, row, state >> 1].astype(np.intp)
+        state = state >> 1 | way << (_MEMORY - 1)
     return bits.T

@@ -2,10 +2,9 @@
 
 Embedding adds to the luma a signal made of wavelet detail coefficients of the canonical frame
 (`frame`), each code bit spread over many of them by the key (`carrier`), as strong as the local
-activity hides (`mask`). It is informed: the host's own projection on each code bit is known, and
-each bit gets just the gain that brings it to a common margin (water-filling; Malvar and Florencio
-2003 for the idea). Detection whitens the same coefficients, folds them into soft code bits,
-decodes (`code`), and states a p-value that holds for any picture (`statistics`).
+activity hides (`mask`) and as it has to be (`informed`). Detection whitens the same coefficients,
+folds them into soft code bits, decodes (`code`), and states a p-value that holds for any picture
+(`statistics`).
 """
 
 from __future__ import annotations
@@ -21,48 +20,19 @@ from numpy.typing import NDArray
 
 from aiglabel.errors import PayloadError
 from aiglabel.key import Key
-from aiglabel.signal import code, frame, mask, quality, statistics
-from aiglabel.signal.carrier import carrier
+from aiglabel.signal import code, frame, informed, mask, quality, statistics
+from aiglabel.signal.carrier import Carrier, carrier
+from aiglabel.signal.informed import STRENGTHS, Strength
 
 WIRE_FORMAT: Final = "aiglabel.dwt.1"
-# A code bit never gets less than this of its share, so that parts of the picture hold too, nor so
-# much that its few coefficients show.
-_MIN_GAIN, _MAX_GAIN = 0.3, 2.5
-# Quality of the simulated JPEG. A picture much larger than the frame averages a harsh JPEG's errors
-# away, which a mild one of the frame itself stands for.
-_JPEG_QUALITY_LARGE, _JPEG_QUALITY_SMALL = 90, 60
-_STEPS = 4
 # Times the threshold at which decoding has never failed in trials.
 _SAFE = 1.25
-_USUAL_LOSS = 2.0
 _STRIP = 64
 
 Float = NDArray[np.float32]
 Pixels = NDArray[Any]
 
 
-@dataclass(frozen=True)
-class Strength:
-    """How strongly to mark.
-
-    Attributes
-    ----------
-    margin : float
-        Statistic the mark shall keep after a simulated JPEG; the amplitude is chosen for it.
-    faintest, strongest : float
-        Bounds of that amplitude: the change of a flat area, in grey levels of 255.
-    """
-
-    margin: float
-    faintest: float
-    strongest: float
-
-
-STRENGTHS: Final = {
-    "invisible": Strength(24.0, 0.2, 0.9),
-    "balanced": Strength(32.0, 0.3, 1.3),
-    "robust": Strength(48.0, 0.45, 1.8),
-}
 DEFAULT_STRENGTH: Final = "balanced"
 LEAST_SIDE: Final = 40
 """Pixels on the shortest side under which 64 bits do not fit."""
@@ -198,25 +168,10 @@ def mark(
     plane, opacity = _cover(rgb)
     side = frame.side_for(plane.shape)
     host = frame.to_frame(plane, side)
-    view = mask.masked(host)
-    visible = view.visible
-    if opacity is not None:
-        visible = visible * _opacity_of_bands(frame.to_frame(opacity, side))
-    order, chips = _carrier(key, side)
-    gains = _gains(view, visible, order, chips, word)
-    jpeg = _JPEG_QUALITY_LARGE if min(plane.shape) >= 1.5 * side else _JPEG_QUALITY_SMALL
-    # Closed loop: the statistic grows about linearly with the amplitude, so a few steps suffice.
-    amplitude = _first_guess(view, visible, order, chips, word, gains, wanted)
-    for _ in range(_STEPS):
-        added = np.zeros_like(view.white)
-        added[order] = chips * (amplitude * word * gains)[:, None] * visible[order]
-        residual = frame.synthesise(frame.unflatten(added, side))
-        left = _correlate(_after_jpeg(host + residual, jpeg), order, chips, word)
-        better = amplitude * wanted.margin / max(left, 1.0)
-        better = min(max(better, wanted.faintest), wanted.strongest)
-        if 0.85 < better / amplitude < 1.05:
-            break
-        amplitude = better
+    residual, left = informed.residual(
+        host, None if opacity is None else frame.to_frame(opacity, side), word,
+        _carrier(key, side), wanted, shortest=min(plane.shape),
+    )  # fmt: skip
     limit = statistics.threshold(_hypotheses(1))
     likeness = quality.ssim(host, host + residual)
     return Marked(_add(rgb, residual), left, limit, Geometry(side), likeness)
@@ -254,7 +209,7 @@ def detect_any(rgb: Pixels, *, keys: Sequence[Key], looks: int = 1) -> list[Dete
         if not open_:
             break
         views = [
-            (Geometry(side, pose), mask.masked(frame.posed(one, pose)).white)
+            (Geometry(side, pose), mask.view(frame.posed(one, pose)).white())
             for side, one in zip(sides, frames, strict=True)
             for pose in poses
         ]
@@ -273,7 +228,7 @@ def holds(rgb: Pixels, payload: bytes, *, key: Key) -> bool:
     """
     plane, _ = _cover(rgb)
     geometry = Geometry(frame.side_for(plane.shape))
-    view = (geometry, mask.masked(frame.to_frame(plane, geometry.frame)).white)
+    view = (geometry, mask.view(frame.to_frame(plane, geometry.frame)).white())
     (found,) = _decide([view], [key], _hypotheses(1))
     return found.payload == bytes(payload) and found.statistic >= _SAFE * found.threshold
 
@@ -298,15 +253,9 @@ def _decide(
 
 
 def _soft_bits(side: int, white: Float, key: Key) -> Float:
-    """Fold the whitened coefficients into code bits, (352,).
-
-    They are scaled so that their inner product with a codeword is the statistic.
-    """
-    order, chips = _carrier(key, side)
-    used = white[order]
-    norm = max(math.sqrt(float((used * used).sum())), 1e-6)
-    bits: Float = (used * chips).sum(axis=1) / np.float32(norm)
-    return bits
+    """Fold into code bits (352,), scaled so that their product with a codeword is the statistic."""
+    used = _carrier(key, side)
+    return used.fold(white) / np.float32(used.norm(white))
 
 
 def _hypotheses(views: int) -> float:
@@ -314,53 +263,9 @@ def _hypotheses(views: int) -> float:
     return code.INFO_BITS * math.log(2) + math.log(views)
 
 
-def _carrier(key: Key, side: int) -> tuple[NDArray[np.intp], Float]:
+def _carrier(key: Key, side: int) -> Carrier:
     count = sum(math.prod(shape) for shape in frame.band_shapes(side))
     return carrier(key, f"image-1/carrier/{side}", count, code.CODE_BITS)
-
-
-def _gains(
-    view: mask.Masked, visible: Float, order: NDArray[np.intp], chips: Float, word: NDArray[np.int8]
-) -> Float:
-    """Water-filling: a gain a code bit, mean square 1, lifting the weakest bits first."""
-    own = (view.white[order] * chips).sum(axis=1) * word
-    reach = np.maximum((visible / view.scale)[order].sum(axis=1), 1e-3)
-    low, high = float(own.min()), float((own + _MAX_GAIN * reach).max())
-    for _ in range(20):
-        level = (low + high) / 2
-        gains = np.clip((level - own) / reach, _MIN_GAIN, _MAX_GAIN)
-        if float((gains * gains).mean()) > 1:
-            high = level
-        else:
-            low = level
-    return np.asarray(gains, np.float32)
-
-
-def _first_guess(
-    view: mask.Masked, visible: Float, order: NDArray[np.intp], chips: Float,
-    word: NDArray[np.int8], gains: Float, wanted: Strength,
-) -> float:  # fmt: skip
-    """Amplitude that reaches the margin if the simulated JPEG takes a usual share of it."""
-    own = float(((view.white[order] * chips).sum(axis=1) * word).sum())
-    reach = float(((visible / view.scale)[order].sum(axis=1) * gains).sum())
-    norm = math.sqrt(float((view.white[order] ** 2).sum()))
-    amplitude = (_USUAL_LOSS * wanted.margin * norm - own) / max(reach, 1e-3)
-    return min(max(amplitude, wanted.faintest), wanted.strongest)
-
-
-def _correlate(
-    plane: Float, order: NDArray[np.intp], chips: Float, word: NDArray[np.int8]
-) -> float:
-    used = mask.masked(plane).white[order]
-    norm = math.sqrt(float((used * used).sum()))
-    return float(((used * chips).sum(axis=1) * word).sum()) / max(norm, 1e-6)
-
-
-def _after_jpeg(plane: Float, quality: int) -> Float:
-    pixels = np.clip(np.rint(plane), 0, 255).astype(np.uint8)
-    _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    attacked: Any = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
-    return np.asarray(attacked, np.float32)
 
 
 def _check(rgb: Pixels) -> None:
@@ -387,16 +292,6 @@ def _cover(rgb: Pixels) -> tuple[NDArray[Any], NDArray[Any] | None]:
     if opacity.min() == 1:
         return plane, None
     return plane * opacity + 255 * (1 - opacity), opacity
-
-
-def _opacity_of_bands(opacity: Float) -> Float:
-    """Opacity at the place of each coefficient, in the order of `frame.flatten`."""
-    side = len(opacity)
-    bands = [
-        np.broadcast_to(cv2.resize(opacity, shape[:0:-1], interpolation=cv2.INTER_AREA), shape)
-        for shape in frame.band_shapes(side)
-    ]
-    return frame.flatten(bands)
 
 
 def _add(rgb: Pixels, residual: Float) -> Pixels:
