@@ -103,4 +103,4 @@ ATTACKS: dict[str, Attack] = {
     "rotated by 2°": partial(_rotated, degrees=2),
 }
 # The canonical frame follows a picture through any resize, but not through these: no search yet.
-UNSUPPORTED = frozenset({"mirrored", "turned by 90°", "middle 90 %", "rotated by 2°"})
+UNSUPPORTED = frozenset({"middle 90 %", "rotated by 2°"})
