@@ -93,13 +93,14 @@ def residual(
     visible = view.visible()
     if opacity is not None:
         visible *= _opacity_of_bands(opacity)
-    own = carrier.fold(view.white()) * word
+    white = view.white()
+    own = carrier.fold(white) * word
     reach = np.maximum((visible / view.scale())[carrier.order].sum(axis=1), 1e-3)
     gains = _water_fill(own, reach)
     change = np.zeros_like(visible)
     change[carrier.order] = carrier.chips * (word * gains)[:, None] * visible[carrier.order]
     unit = frame.synthesise(frame.unflatten(change, len(host)))
-    norm = carrier.norm(view.white())
+    norm = carrier.norm(white)
     guess = (_USUAL_LOSS * strength.margin * norm - own.sum()) / float((reach * gains).sum())
     amplitude = min(max(float(guess), strength.faintest), strength.strongest)
     quality = _QUALITY_LARGE if shortest >= _LARGE * len(host) else _QUALITY_SMALL
