@@ -7,9 +7,10 @@ PropagateID) and the IPTC digital source type vocabulary.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
 from aiglabel.errors import LabelError
 
@@ -83,37 +84,18 @@ class Label:
 
     @classmethod
     def generated(
-        cls,
-        *,
-        producer: str,
-        content_id: str,
-        model: str = "",
-        model_version: str = "",
-        time: datetime | None = None,
-        **rest: str,
+        cls, *, producer: str, content_id: str, time: datetime | None = None, **rest: str
     ) -> Label:
-        """Content wholly made by a model."""
+        """Content wholly made by a model; `rest` may name `model`, `model_version` and others."""
         return cls(
-            kind=Kind.GENERATED, producer=producer, content_id=content_id, model=model,
-            model_version=model_version, time=time or _now(), **rest,
+            kind=Kind.GENERATED, producer=producer, content_id=content_id, time=time or _now(),
+            **rest,
         )  # fmt: skip
 
     @classmethod
-    def edited(
-        cls,
-        *,
-        producer: str,
-        content_id: str,
-        model: str = "",
-        model_version: str = "",
-        time: datetime | None = None,
-        **rest: str,
-    ) -> Label:
-        """Existing content changed by a model (inpainting, upscaling, face swap, …)."""
-        return cls(
-            kind=Kind.EDITED, producer=producer, content_id=content_id, model=model,
-            model_version=model_version, time=time or _now(), **rest,
-        )  # fmt: skip
+    def edited(cls, **values: Any) -> Label:
+        """Existing content changed by a model; takes what `generated` does."""
+        return replace(cls.generated(**values), kind=Kind.EDITED)
 
     @classmethod
     def possible(
@@ -126,14 +108,9 @@ class Label:
         )  # fmt: skip
 
     @classmethod
-    def suspected(
-        cls, *, propagator: str, propagate_id: str, time: datetime | None = None, **rest: str
-    ) -> Label:
-        """Content in which a platform found traces of generation."""
-        return cls(
-            kind=Kind.SUSPECTED, propagator=propagator, propagate_id=propagate_id,
-            time=time or _now(), **rest,
-        )  # fmt: skip
+    def suspected(cls, **values: Any) -> Label:
+        """Content in which a platform found traces of generation; takes what `possible` does."""
+        return replace(cls.possible(**values), kind=Kind.SUSPECTED)
 
     @property
     def payload(self) -> bytes:
