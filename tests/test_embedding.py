@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import shutil
+import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -283,22 +285,27 @@ def test_animations_are_marked_in_every_frame(tmp_path):
 
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "media"
+REAL = sorted(one.name for pattern in ("img*", "ai0*") for one in SHARED.glob(pattern))
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="shared media are not here")
-@pytest.mark.parametrize(
-    "name",
-    ["img06_portrait_0p5mp.jpg", "img10_anime_sprite_rgba.png", "img14_rgb16.png", "img15_cmyk.jpg",
-     "img16_exif_orient6.jpg", "img20_tiny_64.png", "img22_diagram.png", "img24_photo.heic",
-     "ai01_chatgpt_coast.png"],
-)  # fmt: skip
+@pytest.mark.skipif(not REAL, reason="shared media are not here")
+@pytest.mark.parametrize("name", REAL)
 def test_real_pictures(name, tmp_path, signer):
+    before = (SHARED / name).read_bytes()
     dst = tmp_path / name
     result = agl.embed(SHARED / name, dst, label=label(), key=KEY, signer=signer)
     assert result.complete, result.marks
     report = agl.verify(dst, keys=[KEY])
     assert set(statuses(report).values()) == {"present"}, report
+    assert report.mark("watermark").payload == result.payload.hex()
+    assert report.mark("credentials").facts["integrity"] == "match"
     assert report.compliance is agl.Compliance.COMPLIANT, report
+    assert (SHARED / name).read_bytes() == before
+    if shutil.which("exiftool"):
+        shown = subprocess.run(
+            ["exiftool", "-s3", "-XMP-TC260:Aigc", str(dst)], capture_output=True, check=True
+        )
+        assert shown.stdout.decode().strip() == report.mark("aigc").payload
 
 
 @pytest.mark.parametrize("quality", [10, 30, 50])
