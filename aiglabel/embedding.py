@@ -24,7 +24,6 @@ from aiglabel.policy import Policy
 from aiglabel.result import BatchResult, EmbedResult
 
 Destination = str | os.PathLike[str] | BinaryIO | None
-SIDECAR_SUFFIX = ".c2pa"
 
 
 class Labeler:
@@ -244,6 +243,7 @@ def _deliver(result: EmbedResult, dst: Destination, *, overwrite: bool) -> Embed
             ) from error
         return result
     if result.sidecar is not None:
-        media.atomic_write(f"{os.fspath(dst)}{SIDECAR_SUFFIX}", result.sidecar, overwrite=overwrite)
+        beside = f"{os.fspath(dst)}{credentials.SIDECAR_SUFFIX}"
+        media.atomic_write(beside, result.sidecar, overwrite=overwrite)
     media.atomic_write(dst, result.data, overwrite=overwrite)
     return replace(result, path=os.fspath(dst))

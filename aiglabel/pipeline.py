@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from aiglabel import containers, media
 from aiglabel.containers.sniff import Format, sniff
 from aiglabel.errors import SigningError
-from aiglabel.evidence import Outcome
+from aiglabel.evidence import Evidence, Outcome
 from aiglabel.key import Key
 from aiglabel.label import Label, record_number
 from aiglabel.marks import aigc, credentials, iptc, overlay, watermark
@@ -25,6 +25,18 @@ from aiglabel.result import EmbedResult, Quality
 
 _FINER_QUALITY = 80  # JPEG quality at which the watermark holds
 _GLANCE_SIDE = 384  # pixels of the shortest side that reading the marks back needs
+
+
+@dataclass(frozen=True)
+class _Source:
+    """The file a picture comes from, and what is asked of it more than once; arrays have none.
+
+    `label` is what `aigc.read` found in it, where that matters.
+    """
+
+    data: bytes
+    format: Format
+    label: Evidence | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,38 +68,51 @@ class Job:
 
     def run(self, source: bytes | Picture, fmt: Format) -> EmbedResult:
         """Label a file's bytes, or a picture made of an array."""
-        clock = _Clock()
-        data = source if isinstance(source, bytes) else b""
-        picture = None if isinstance(source, bytes) else source
-        record = self._record(data)
+        if isinstance(source, bytes):
+            return self._run_file(self._look_at(source), fmt)
+        return self._paint(source, None, fmt, _Clock())
+
+    def _look_at(self, data: bytes) -> _Source:
+        fmt = sniff(data)
+        matters = self.label is not None and self.policy.aigc.enabled
+        return _Source(data, fmt, aigc.read(data, fmt) if matters else None)
+
+    def _run_file(self, source: _Source, fmt: Format) -> EmbedResult:
+        record = self._record(source)
         if record is not None and record != self.payload:
-            return replace(self, payload=record).run(source, fmt)
-        # A file whose pixels nobody touches is never decoded: they stay byte-identical.
-        repaint = self.policy.overlay.enabled or self.policy.watermark.enabled
-        if picture is None and (repaint or fmt is not sniff(data)):
-            with clock.step("decode"):
-                picture = media.decode(data, limits=self.limits)
-        unsigned = bool(data) and not self._signs and containers.has_c2pa(data, sniff(data))
-        if unsigned and picture is None:
-            raise SigningError(
-                "the file carries C2PA credentials that a new label would invalidate",
-                remedy="Pass a signer, so that they become the parent of new ones",
-            )
-        if picture is None:
-            return self._write(None, data, fmt, [], clock)
-        if data and fmt is not sniff(data):
+            return replace(self, payload=record)._run_file(source, fmt)
+        clock = _Clock()
+        unsigned = not self._signs and containers.has_c2pa(source.data, source.format)
+        converts = fmt is not source.format
+        if not (self.policy.overlay.enabled or self.policy.watermark.enabled or converts):
+            # A file whose pixels nobody touches is never decoded: they stay byte-identical.
+            if unsigned:
+                raise SigningError(
+                    "the file carries C2PA credentials that a new label would invalidate",
+                    remedy="Pass a signer, so that they become the parent of new ones",
+                )
+            return self._write(None, source, fmt, [], clock, None)
+        with clock.step("decode"):
+            picture = media.decode(source.data, limits=self.limits)
+        if converts:
             picture = self._converted(picture, fmt)
-        picture = media.fit(picture, fmt)
         if unsigned:
             picture.notes.append(
                 "its C2PA credentials do not fit the new pixels; a signer keeps them"
             )
+        return self._paint(picture, source, fmt, clock)
+
+    def _paint(
+        self, picture: Picture, source: _Source | None, fmt: Format, clock: _Clock
+    ) -> EmbedResult:
+        """Draw the visible label, then the watermark over it, as loud as the encoder needs it."""
+        picture = media.fit(picture, fmt)
         outcomes: list[Outcome] = []
         if self.policy.overlay.enabled:
             with clock.step("overlay"):
                 outcomes.append(overlay.write(picture, self.policy.overlay))
         if not self.policy.watermark.enabled:
-            return self._write(picture, data, fmt, outcomes, clock, self.quality)
+            return self._write(picture, source, fmt, outcomes, clock, self.quality)
         for strength, quality in self._attempts(fmt):
             marked = replace(picture, frames=list(picture.frames), notes=list(picture.notes))
             with clock.step("watermark"):
@@ -96,7 +121,7 @@ class Job:
                 marked.notes.append(
                     f"its JPEG tables would swallow the watermark: coded at quality {quality}"
                 )
-            result = self._write(marked, data, fmt, [*outcomes, mark], clock, quality)
+            result = self._write(marked, source, fmt, [*outcomes, mark], clock, quality)
             if result.payload is not None or not mark.written:
                 break
         return result
@@ -107,15 +132,14 @@ class Job:
         note = f"converted to {fmt.value.upper()}: of the metadata, XMP, EXIF and ICC come along"
         return replace(picture, notes=[note])
 
-    def _record(self, source: bytes) -> bytes | None:
+    def _record(self, source: _Source) -> bytes | None:
         """Return the record the metadata label will name, where the file has one to consider.
 
         A label that is kept names another record than ours: the watermark must agree with it.
         """
-        if not source or self.label is None or not self.policy.aigc.enabled:
+        if self.label is None or source.label is None:
             return None
-        found = aigc.read(source, sniff(source))
-        fields = aigc.plan(found, self.label, existing=self.policy.aigc.existing).fields
+        fields = aigc.plan(source.label, self.label, existing=self.policy.aigc.existing).fields
         if fields is None:
             return None
         if fields["ContentProducer"]:
@@ -137,15 +161,15 @@ class Job:
     def _write(
         self,
         picture: Picture | None,
-        source: bytes,
+        source: _Source | None,
         fmt: Format,
         outcomes: list[Outcome],
         clock: _Clock,
-        quality: int | None = None,
+        quality: int | None,
     ) -> EmbedResult:
         """Encode what was painted, add metadata and credentials, and read everything back."""
-        coded: bytes = source
-        notes: list[str] = []
+        original = source.data if source else b""
+        coded, notes = original, list[str]()
         if picture is not None:
             coded, notes = self._encode(picture, source, fmt, clock, quality)
         coded, described = self._describe(coded, source, fmt, clock)
@@ -163,7 +187,7 @@ class Job:
             quality=Quality.of(marked),
             marks=tuple(outcomes),
             format=fmt,
-            sizes={"source": len(source), "result": len(coded)},
+            sizes={"source": len(original), "result": len(coded)},
             timings=clock.seconds,
             notes=tuple(notes),
             data=coded,
@@ -172,21 +196,26 @@ class Job:
         )
 
     def _encode(
-        self, picture: Picture, source: bytes, fmt: Format, clock: _Clock, quality: int | None
+        self,
+        picture: Picture,
+        source: _Source | None,
+        fmt: Format,
+        clock: _Clock,
+        quality: int | None,
     ) -> tuple[bytes, list[str]]:
         with clock.step("encode"):
             coded = media.encode(picture, fmt, quality=quality)
             notes = list(picture.notes)
-            if source and sniff(source) is fmt:
-                coded, lost = containers.carry_over(source, coded, fmt)
+            if source and source.format is fmt:
+                coded, lost = containers.carry_over(source.data, coded, fmt)
                 notes += lost
             elif source:
-                for packet in containers.read_xmp(source, sniff(source))[:1]:
+                for packet in containers.read_xmp(source.data, source.format)[:1]:
                     coded = containers.write_xmp(coded, fmt, packet)
         return coded, notes
 
     def _describe(
-        self, coded: bytes, source: bytes, fmt: Format, clock: _Clock
+        self, coded: bytes, source: _Source | None, fmt: Format, clock: _Clock
     ) -> tuple[bytes, list[Outcome]]:
         """Write AIGC and IPTC properties in one pass over the file."""
         outcomes: list[Outcome] = []
@@ -195,10 +224,9 @@ class Job:
         with clock.step("metadata"):
             also = iptc.properties(self.label) if self.policy.iptc.enabled else {}
             if self.policy.aigc.enabled:
-                found = aigc.read(source, sniff(source)) if source else None
                 coded, outcome = aigc.write(
-                    coded, fmt, self.label, existing=self.policy.aigc.existing, source=found,
-                    also=also,
+                    coded, fmt, self.label, existing=self.policy.aigc.existing,
+                    source=source.label if source else None, also=also,
                 )  # fmt: skip
                 outcomes.append(outcome)
             else:
@@ -208,15 +236,21 @@ class Job:
         return coded, outcomes
 
     def _sign(
-        self, coded: bytes, source: bytes, fmt: Format, outcomes: list[Outcome], clock: _Clock
+        self,
+        coded: bytes,
+        source: _Source | None,
+        fmt: Format,
+        outcomes: list[Outcome],
+        clock: _Clock,
     ) -> credentials.Signed | None:
         if not self._signs or self.signer is None or self.label is None:
             return None
+        wanted = self.policy.credentials
         with clock.step("sign"):
             return credentials.write(
                 coded, fmt, label=self.label, signer=self.signer, marks=outcomes,
-                parent=source or None, soft_binding=self.policy.credentials.soft_binding,
-                allow_broken_parent=self.policy.credentials.allow_broken_parent,
+                parent=source.data if source else None, soft_binding=wanted.soft_binding,
+                allow_broken_parent=wanted.allow_broken_parent,
             )  # fmt: skip
 
     def _read_back(self, picture: Picture, data: bytes, outcomes: list[Outcome]) -> list[Outcome]:

@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,10 +27,10 @@ from aiglabel.policy import Policy
 from aiglabel.report import Report, comply, decide
 from aiglabel.rules import check
 from aiglabel.signal.image import Detection, detect_any
+from aiglabel.version import toolkit_version
 
 T = TypeVar("T")
 Problems = list[MediaError]
-SIDECAR_SUFFIX = ".c2pa"
 _NO_PICTURE = "not a picture format this version reads"
 _METADATA_MARKS = (aigc.MARK, iptc.MARK)
 _PIXEL_MARKS = (overlay.MARK, watermark_mark.MARK)
@@ -107,7 +106,7 @@ def verify(
         policy=policy.name,
         trust=trust.name,
         checked_at=datetime.now(UTC).replace(microsecond=0).isoformat(),
-        version=version("aiglabel"),
+        version=toolkit_version(),
     )
 
 
@@ -208,7 +207,7 @@ def _facts(fmt: Format | None, picture: Picture | None) -> dict[str, Any]:
 def _sidecar(path: str | None, limits: Limits) -> bytes | None:
     if path is None:
         return None
-    beside = Path(f"{path}{SIDECAR_SUFFIX}")
+    beside = Path(f"{path}{credentials.SIDECAR_SUFFIX}")
     with suppress(MediaError, OSError):  # the longer name may be too long
         return media.read_source(beside, limits) if beside.is_file() else None
     return None

@@ -66,9 +66,9 @@ def run(arguments: list[str]) -> int:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from aiglabel.version import toolkit_version
 
-        say(f"aiglabel {version('aiglabel')}")
+        say(f"aiglabel {toolkit_version()}")
         raise typer.Exit
 
 

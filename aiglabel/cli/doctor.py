@@ -14,6 +14,7 @@ import typer
 from aiglabel.cli.exits import Exit
 from aiglabel.cli.options import Shape, ShapeOption
 from aiglabel.cli.output import line, say_json
+from aiglabel.version import toolkit_version
 
 _PACKAGES = ("numpy", "pillow", "opencv-python-headless", "PyWavelets", "c2pa-python", "pi-heif")
 _SIDE = 96
@@ -49,7 +50,7 @@ def _outcome(check: Callable[[], str]) -> tuple[bool, str]:
 
 def _versions() -> str:
     packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
-    return f"aiglabel {version('aiglabel')}, Python {platform.python_version()}, {packages}"
+    return f"aiglabel {toolkit_version()}, Python {platform.python_version()}, {packages}"
 
 
 def _opencv() -> str:

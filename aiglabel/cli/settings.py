@@ -8,7 +8,6 @@ those three tables stay in force.
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,7 @@ from aiglabel.cli.options import MarkOptions, PolicyOptions, SignerOptions, Trus
 from aiglabel.errors import PolicyError, SigningError
 from aiglabel.key import Key
 from aiglabel.marks.credentials import Signer, TrustProfile
-from aiglabel.policy import Policy, preset_names
+from aiglabel.policy import Policy, preset_names, read_toml
 
 DEFAULT_FILE = Path("aiglabel.toml")
 DEFAULT_PRESET = "cn"
@@ -43,7 +42,6 @@ _OF_OPTION: Mapping[str, tuple[tuple[str, str, Any], ...]] = {
     "allow_broken_parent": (("credentials", "allow_broken_parent", True),),
     "trust": (("credentials", "trust", None),),
 }
-_MAX_FILE_BYTES = 256 * 1024
 _Tables = dict[str, Any]
 
 
@@ -78,7 +76,7 @@ def load(
         When a file cannot be read, or a name or value in it or on the command line is wrong.
     """
     file = chosen.config or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
-    values = _read(file) if file else {}
+    values = read_toml(file) if file else {}
     own = {table: _own_table(values, table, file) for table in TABLES}
     if chosen.policy is not None:
         layers = _layers(chosen.policy)
@@ -151,7 +149,7 @@ def _layers(name: str) -> list[tuple[str, _Tables]]:
     if name in preset_names() or not (name.endswith(".toml") or Path(name).is_file()):
         return [(f"preset {name}", _tables(Policy.preset(name)))]
     Policy.load(name)  # refuses whatever is wrong, a circle of `extends` as well
-    return _layers_of_file(_read(Path(name)), Path(name))
+    return _layers_of_file(read_toml(Path(name)), Path(name))
 
 
 def _layers_of_file(values: _Tables, file: Path) -> list[tuple[str, _Tables]]:
@@ -207,16 +205,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _plain(inner) for name, inner in value.items() if inner is not None}
     return list(value) if isinstance(value, tuple) else value
-
-
-def _read(file: Path) -> _Tables:
-    try:
-        with file.open("rb") as stream:
-            return tomllib.loads(stream.read(_MAX_FILE_BYTES).decode())
-    except OSError as error:
-        raise PolicyError(f"cannot be read ({error.strerror})", path=file) from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise PolicyError(f"not TOML: {error}", path=file) from error
 
 
 def _own_table(values: _Tables, table: str, file: Path | None) -> dict[str, str]:

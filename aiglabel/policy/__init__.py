@@ -8,6 +8,7 @@ from aiglabel.policy.policy import (
     Policy,
     WatermarkPolicy,
     preset_names,
+    read_toml,
 )
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "Policy",
     "WatermarkPolicy",
     "preset_names",
+    "read_toml",
 ]

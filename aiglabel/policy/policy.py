@@ -155,7 +155,7 @@ class Policy:
         """
         file = Path(path)
         try:
-            values = _resolve(_read(file), file.parent, 0)
+            values = _resolve(read_toml(file), file.parent, 0)
             for table in COMMAND_LINE_TABLES:
                 values.pop(table, None)
         except PolicyError as error:
@@ -207,7 +207,14 @@ def _preset(name: str) -> dict[str, Any]:
     return _resolve(tomllib.loads(text), None, 0)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the tables of a policy file as they stand, `extends` unresolved.
+
+    Raises
+    ------
+    PolicyError
+        When it cannot be read or is not TOML.
+    """
     try:
         with path.open("rb") as stream:
             text = stream.read(_MAX_FILE_BYTES).decode("utf-8")
@@ -230,7 +237,7 @@ def _resolve(values: dict[str, Any], folder: Path | None, depth: int) -> dict[st
         raise PolicyError("extends names one preset or file, and not itself in a circle")
     if parent.endswith(".toml") and folder is not None:
         file = folder / parent
-        base = _resolve(_read(file), file.parent, depth + 1)
+        base = _resolve(read_toml(file), file.parent, depth + 1)
     else:
         base = _preset(parent)
     merged = dict(base)

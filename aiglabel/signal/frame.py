@@ -28,7 +28,6 @@ WAVELET = "sym4"
 # Detection also tries the frames of pictures that were larger (shrunk since) or smaller (enlarged).
 _SHRUNK, _ENLARGED = 0.4, 16.0
 
-
 POSES = (
     "upright", "mirrored", "flipped", "half turn",
     "quarter turn left", "quarter turn right", "transposed", "transversed",

@@ -31,13 +31,12 @@ _SAFE = 1.25
 _AGREEING = 0.75
 _STRIP = 64
 
-Float = NDArray[np.float32]
-Pixels = NDArray[Any]
-
-
 DEFAULT_STRENGTH: Final = "balanced"
 LEAST_SIDE: Final = 40
 """Pixels on the shortest side under which 64 bits do not fit."""
+
+Float = NDArray[np.float32]
+Pixels = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -139,6 +138,8 @@ def embed(
         For another shape or dtype.
     """
     _check(rgb)
+    if out is None and rgb.ndim <= 3:
+        return mark(rgb, payload, key=key, strength=strength).pixels
     if out is None:
         out = np.empty_like(rgb)
     elif out.shape != rgb.shape or out.dtype != rgb.dtype:

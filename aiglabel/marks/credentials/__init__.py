@@ -8,11 +8,12 @@ from aiglabel.marks.credentials.devcert import DevChain, make_dev_chain
 from aiglabel.marks.credentials.read import MARK, mime_of, read
 from aiglabel.marks.credentials.signer import ALGORITHMS, Signer, Timestamp
 from aiglabel.marks.credentials.trust import Grade, TrustList, TrustProfile
-from aiglabel.marks.credentials.write import Signed, write
+from aiglabel.marks.credentials.write import SIDECAR_SUFFIX, Signed, write
 
 __all__ = [
     "ALGORITHMS",
     "MARK",
+    "SIDECAR_SUFFIX",
     "CertFinding",
     "DevChain",
     "Grade",

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from aiglabel.containers.sniff import Format
@@ -19,6 +17,7 @@ from aiglabel.evidence import Outcome
 from aiglabel.label import Kind, Label
 from aiglabel.marks.credentials.trust import SOFT_BINDING_ALGORITHM
 from aiglabel.marks.source_types import NEWSCODES, OF_KIND, VOCABULARY
+from aiglabel.version import toolkit_version
 
 SPEC_VERSION = "2.4"
 _IPTC_EXT = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
@@ -163,15 +162,6 @@ def _model(label: Label) -> Json:
 
 def _toolkit() -> Json:
     return {"name": "aiglabel", "version": toolkit_version()}
-
-
-@lru_cache(maxsize=1)
-def toolkit_version() -> str:
-    """Return the version of this toolkit; ``0`` when it runs without being installed."""
-    try:
-        return version("aiglabel")
-    except PackageNotFoundError:
-        return "0"
 
 
 def _now() -> str:

@@ -28,6 +28,8 @@ from aiglabel.marks.credentials.trust import TrustProfile, context
 if TYPE_CHECKING:
     import c2pa
 
+SIDECAR_SUFFIX = ".c2pa"  # of the detached manifest, after the whole name of its file
+
 
 @dataclass(frozen=True, kw_only=True)
 class Signed:
