@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -38,6 +38,10 @@ class Evidence:
         One plain English sentence.
     facts : mapping
         JSON-ready particulars, read by the rule catalogue.
+    presence : sequence of rows or None
+        Where in the picture the watermark is, coarsely: rows of fields of equal size, from the top
+        left, with the local correlation in standard deviations. About 1 and less where no mark is;
+        a low figure proves nothing. None where no payload was read.
     """
 
     mark: str
@@ -49,6 +53,7 @@ class Evidence:
     where: str | None = None
     detail: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+    presence: Sequence[Sequence[float]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

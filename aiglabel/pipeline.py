@@ -24,7 +24,7 @@ from aiglabel.policy import Policy
 from aiglabel.result import EmbedResult, Quality
 
 _FINER_QUALITY = 80  # JPEG quality at which the watermark holds
-_GLANCE_SIDE = 384  # pixels of the shortest side that reading the marks back needs
+_GLANCE_SIDE = 512  # pixels of the shortest side that reading the marks back needs
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,24 @@ def traces(evidence: Mapping[str, Evidence]) -> list[str]:
     return found
 
 
+def coverage(evidence: Evidence) -> tuple[str, str] | None:
+    """Say in English and Chinese how much of the picture shows the mark; None where not known."""
+    share = evidence.facts.get("covered")
+    if share is None:
+        return None
+    percent = 5 * round(20 * share)
+    if percent == 100:
+        return "The watermark was found in nearly all of the picture.", "几乎整幅画面均检出水印。"
+    about, about_zh = f"about {percent} %", f"约 {percent}%"
+    if percent == 0:
+        about, about_zh = "less than 5 %", "不足 5%"
+    return (
+        f"The watermark was found in {about} of the picture; where it was not, that proves "
+        "nothing: smooth and dark places carry little of it.",
+        f"{about_zh} 的画面检出水印;未检出之处不能证明没有水印:平滑或过暗处本就难以承载水印。",
+    )
+
+
 def comply(findings: Iterable[Finding]) -> Compliance:
     """Sum up findings: one broken rule breaks it, one open question leaves it open."""
     answers = [one.ok for one in findings if one.severity is Severity.ERROR]
@@ -204,7 +222,9 @@ class Report:
             f"  {chinese}",
             f"  It {meets} policy '{self.policy}'. {meets_zh}策略“{self.policy}”。",
         ]
-        lines += [f"  {one.mark:<12}{one.status.value:<14}{one.detail}" for one in self.evidence]
+        for one in self.evidence:
+            lines.append(f"  {one.mark:<12}{one.status.value:<14}{one.detail}")
+            lines += [f"{'':<28}{sentence}" for sentence in coverage(one) or ()]
         lines += [
             f"  {one.rule:<12}{'broken' if one.ok is False else 'open':<14}{one.message_en}"
             for one in self.findings

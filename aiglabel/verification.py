@@ -23,9 +23,10 @@ from aiglabel.marks import aigc, credentials, iptc, overlay
 from aiglabel.marks import watermark as watermark_mark
 from aiglabel.marks.credentials import TrustProfile
 from aiglabel.media import Limits, Picture
-from aiglabel.policy import Policy
+from aiglabel.policy import Policy, WatermarkPolicy
 from aiglabel.report import Report, comply, decide
 from aiglabel.rules import check
+from aiglabel.signal.detector import DEFAULT_EFFORT
 from aiglabel.signal.image import Detection, detect_any
 from aiglabel.version import toolkit_version
 
@@ -43,6 +44,7 @@ def verify(
     keys: Sequence[Key] | Key = (),
     trust: TrustProfile | None = None,
     declared: bool = False,
+    effort: str | None = None,
     limits: Limits | None = None,
 ) -> Report:
     """Look for every mark and judge.
@@ -60,6 +62,9 @@ def verify(
         Default: what the policy names, and the development root of this machine.
     declared : bool
         Whether the sender declared the content AI-generated (Labeling Measures Art. 6(2)).
+    effort : {"quick", "full", "thorough"}, optional
+        How hard the watermark is looked for, see `detect_watermark`. Default: what the policy
+        says, "full" where it says nothing.
     limits : Limits, optional
 
     Returns
@@ -70,8 +75,12 @@ def verify(
     ------
     MediaError
         When the file cannot be opened or has more bytes than the limits allow.
+    PolicyError
+        When there is no such effort.
     """
     policy = policy or Policy.preset("cn")
+    if effort is not None:
+        policy = policy.changed(watermark={"effort": effort})
     trust = trust or TrustProfile.named(policy.credentials.trust).with_dev()
     limits = limits or Limits()
     path = os.fspath(src) if isinstance(src, (str, os.PathLike)) else None
@@ -111,7 +120,12 @@ def verify(
 
 
 def detect_watermark(
-    src: Any, *, keys: Sequence[Key] | Key = (), limits: Limits | None = None
+    src: Any,
+    *,
+    keys: Sequence[Key] | Key = (),
+    effort: str = DEFAULT_EFFORT,
+    locate: bool = False,
+    limits: Limits | None = None,
 ) -> Detection:
     """Look for the blind watermark alone.
 
@@ -121,19 +135,29 @@ def detect_watermark(
         Of an animation the first frame.
     keys : Key or sequence of Key
         The open key is always tried too; the strongest answer is returned.
+    effort : {"quick", "full", "thorough"}
+        "quick" looks at the picture as it is. "full" also finds the mark in cropped, turned and
+        bent pictures and in screenshots; where there is nothing that takes up to about a second.
+        "thorough" searches several seconds, and for marks of the first format too.
+    locate : bool
+        Also say where in the picture a mark is that was read: `Detection.presence`.
 
     Raises
     ------
     MediaError
         When `src` cannot be read as a picture.
+    PolicyError
+        When there is no such effort.
     """
+    effort = WatermarkPolicy(effort=effort).effort  # refuses what there is not
     limits = limits or Limits()
     if media.is_file(src):
         picture = media.decode(media.read_source(src, limits), limits=limits)
     else:
         picture = _first(media.from_array(src, limits=limits))
-    found = detect_any(watermark_mark.first_frame(picture), keys=_with_open_key(keys))
-    return max(found, key=lambda one: (one.payload is not None, one.statistic))
+    pixels = watermark_mark.first_frame(picture)
+    found = detect_any(pixels, keys=_with_open_key(keys), effort=effort, locate=locate)
+    return max(found, key=watermark_mark.certainty)
 
 
 def _told(problems: Problems, read: Callable[[], T]) -> T | None:
@@ -184,7 +208,9 @@ def _read_pixels(
 ) -> dict[str, Evidence]:
     return {
         overlay.MARK: overlay.read(picture, policy.overlay),
-        watermark_mark.MARK: watermark_mark.read(picture, _with_open_key(keys)),
+        watermark_mark.MARK: watermark_mark.read(
+            picture, _with_open_key(keys), effort=policy.watermark.effort
+        ),
     }
 
 

@@ -9,7 +9,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-SUITES = ("speed", "pipeline", "robustness", "falsepositive")
+SUITES = ("throughput", "pipeline", "robustness", "detection", "security")
 # A folder of photographs beside the repository is used where there is one.
 MEDIA = Path(__file__).resolve().parents[2] / "shared" / "media"
 
@@ -21,24 +21,27 @@ def main() -> None:
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     import cv2
 
-    from benchmarks import falsepositive, pipeline, report, robustness, speed
+    from benchmarks import detection, pipeline, report, robustness, security, throughput
 
     cv2.setNumThreads(1)
+    # What is timed runs alone; what is counted takes every core.
+    timed = {"throughput": throughput.run, "pipeline": pipeline.run}
+    counted = {
+        "robustness": robustness.run, "detection": detection.run, "security": security.run,
+    }  # fmt: skip
     for name in arguments.suite or SUITES:
         begin, load = time.perf_counter(), report.load_average()
-        options = {"full": arguments.full, "media": arguments.media}
-        # What is timed runs alone; what is counted takes every core.
-        if name in ("speed", "pipeline"):
-            suite = speed if name == "speed" else pipeline
-            findings = suite.run(**options)
+        if name in timed:
+            findings = timed[name](full=arguments.full, media=arguments.media)
         else:
-            suite = robustness if name == "robustness" else falsepositive
             with ProcessPoolExecutor(
                 mp_context=multiprocessing.get_context("spawn"),
                 initializer=cv2.setNumThreads,
                 initargs=(1,),
             ) as workers:
-                findings = suite.run(**options, workers=workers)
+                findings = counted[name](
+                    full=arguments.full, media=arguments.media, workers=workers
+                )
         seconds = time.perf_counter() - begin
         run = report.Run(name, arguments.full, seconds, (load, report.load_average()))
         print(f"\n=== {name} ===\n\n{report.show(findings)}")

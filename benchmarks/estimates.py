@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
 
 _Z95 = 1.959964
 
@@ -49,6 +51,53 @@ class Rate:
 def at_most(n: int) -> float:
     """Upper 95 % bound of a rate after `n` trials without a single hit: the rule of three."""
     return min(1.0, 3 / n)
+
+
+@dataclass(frozen=True)
+class Gumbel:
+    """What the largest of many trials is distributed like (Gumbel 1935): `mode` and `scale`."""
+
+    mode: float
+    scale: float
+
+    @classmethod
+    def of(cls, maxima: Sequence[float] | NDArray[np.float64]) -> Gumbel:
+        """Fit by maximum likelihood to maxima that are not all alike."""
+        values = np.asarray(maxima, np.float64)
+        offset, mean = values.min(), values.mean()
+        scale = float(values.std()) * math.sqrt(6) / math.pi  # by moments, to begin with
+        for _ in range(200):
+            weights = np.exp((offset - values) / scale)
+            wanted = float(mean - weights @ values / weights.sum())
+            if math.isclose(wanted, scale, rel_tol=1e-9):
+                break
+            scale = (scale + wanted) / 2
+        return cls(float(offset - scale * math.log(weights.mean())), scale)
+
+    def beyond(self, level: float) -> float:
+        """Return the probability that another maximum exceeds `level`."""
+        return -math.expm1(-math.exp((self.mode - level) / self.scale))
+
+
+_BLOCKS = 100
+
+
+def beyond(values: Sequence[float], level: float, rng: Generator) -> tuple[float, float]:
+    """Extrapolate how often a level is exceeded that never was, and the upper 95 % bound of that.
+
+    A Gumbel distribution is fitted to the maxima of a hundred blocks drawn from the values, so the
+    more there are the deeper in the tail it is fitted. The bound is the bootstrap's (Efron 1979),
+    with 200 samples.
+    """
+    size = max(1, len(values) // _BLOCKS)
+    drawn = rng.permutation(np.asarray(values, np.float64))
+    maxima = drawn[: len(drawn) // size * size].reshape(-1, size).max(axis=1)
+
+    def rate(some: NDArray[np.float64]) -> float:
+        return Gumbel.of(some).beyond(level) / size
+
+    again = [rate(rng.choice(maxima, len(maxima))) for _ in range(200)]
+    return rate(maxima), float(np.percentile(again, 95))
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,18 @@ BUNDLED = (
     "logo.png", "moon.png", "motorcycle_left.png", "page.png", "retina.jpg", "rocket.jpg",
     "text.png",
 )  # fmt: skip
+# Where the bundle has nothing large: mosaics of pixels nobody has enlarged.
+MOSAICS = {
+    "mosaic of photographs": (
+        "astronaut.png", "coffee.png", "rocket.jpg", "ihc.png", "motorcycle_left.png",
+        "hubble_deep_field.jpg", "retina.jpg",
+    ),
+    "mosaic of textures": ("brick.png", "grass.png", "gravel.png", "cell.png", "moon.png"),
+    "mosaic of all": (
+        "camera.png", "coffee.png", "gravel.png", "retina.jpg", "motorcycle_left.png", "ihc.png",
+        "grass.png",
+    ),
+}  # fmt: skip
 _TILES = ("astronaut.png", "coffee.png", "chelsea.png", "ihc.png", "motorcycle_left.png")
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".tif", ".tiff"}
 
@@ -47,6 +59,17 @@ def load(path: Path, *, megapixels: float | None = None) -> Rgb:
         upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright)
     rgb = np.asarray(upright.convert("RGB"))
     return rgb if megapixels is None else reduced(rgb, megapixels)
+
+
+def mosaic(name: str) -> Rgb:
+    """Return 4 × 3 tiles of 400 × 400 pixels cut from bundled pictures: 1.9 MP."""
+    side = 400
+    tiles = []
+    for tile in MOSAICS[name]:
+        rgb = load(bundled()[0].with_name(tile))
+        top, left = (rgb.shape[0] - side) // 2, (rgb.shape[1] - side) // 2
+        tiles.append(rgb[top : top + side, left : left + side])
+    return _laid_out(tiles, rows=3, columns=4)
 
 
 def reduced(rgb: Rgb, megapixels: float) -> Rgb:
@@ -85,6 +108,10 @@ def _mosaic() -> Rgb:
         scale = max(side / edge, 2.0)
         bigger = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
         tiles.append(bigger[:side, :side])
+    return _laid_out(tiles, rows, columns)
+
+
+def _laid_out(tiles: list[Rgb], rows: int, columns: int) -> Rgb:
     strips = []
     for row in range(rows):
         # Turned and mirrored, so that no two neighbours are alike.

@@ -25,7 +25,7 @@ Row = dict[str, Cell]
 RESULTS = Path(__file__).parent / "results"
 _PACKAGES = (
     "aiglabel", "numpy", "opencv-python-headless", "PyWavelets", "pillow", "c2pa-python",
-    "scikit-image", "blind-watermark",
+    "scikit-image", "blind-watermark", "invisible-watermark",
 )  # fmt: skip
 
 
@@ -89,7 +89,7 @@ def show(findings: Findings) -> str:
 
 def _table(table: Table) -> str:
     head = list(table.rows[0])
-    body = [[_text(row[name]) for name in head] for row in table.rows]
+    body = [[as_text(row[name]) for name in head] for row in table.rows]
     widths = [max(map(_width, column)) for column in zip(head, *body, strict=True)]
     numeric = [not isinstance(cell, str) for cell in table.rows[0].values()]
     lines = [table.title, *([table.note] if table.note else []), ""]
@@ -106,7 +106,8 @@ def _width(text: str) -> int:
     return sum(not combining(char) for char in text)
 
 
-def _text(cell: Cell) -> str:
+def as_text(cell: Cell) -> str:
+    """Return one cell as it is read."""
     match cell:
         case None:
             return "–"

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import json
+import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import cv2
 import jsonschema
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from aiglabel.signal import quality
 
 ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:  # `python -m pytest` has it, `pytest` has not
@@ -20,14 +27,22 @@ if str(ROOT) not in sys.path:  # `python -m pytest` has it, `pytest` has not
 
 pytest.importorskip("skimage")
 attacks = importlib.import_module("benchmarks.attacks")
+detection = importlib.import_module("benchmarks.detection")
 estimates = importlib.import_module("benchmarks.estimates")
-falsepositive = importlib.import_module("benchmarks.falsepositive")
+geometry = importlib.import_module("benchmarks.attacks_geometry")
+memory = importlib.import_module("benchmarks.memory")
+peers = importlib.import_module("benchmarks.peers")
 pictures = importlib.import_module("benchmarks.pictures")
 pipeline = importlib.import_module("benchmarks.pipeline")
+references = importlib.import_module("benchmarks.references")
 report = importlib.import_module("benchmarks.report")
 robustness = importlib.import_module("benchmarks.robustness")
 schema = importlib.import_module("benchmarks.schema")
-speed = importlib.import_module("benchmarks.speed")
+security = importlib.import_module("benchmarks.security")
+subjects = importlib.import_module("benchmarks.subjects")
+suites = importlib.import_module("benchmarks.__main__")
+table = importlib.import_module("benchmarks.table")
+throughput = importlib.import_module("benchmarks.throughput")
 
 
 # --- arithmetic ---------------------------------------------------------------------------------
@@ -72,6 +87,65 @@ def test_ratio_is_taken_within_each_round() -> None:
     assert double.ratio(base) == estimates.Spread(2, 0, 3)
 
 
+def test_gumbel_fit_finds_what_was_drawn() -> None:
+    drawn = np.random.default_rng(1).gumbel(3, 2, 20_000)
+    found = estimates.Gumbel.of(drawn)
+    assert (found.mode, found.scale) == pytest.approx((3, 2), rel=0.03)
+    assert estimates.Gumbel(3, 2).beyond(3) == pytest.approx(1 - np.exp(-1))
+
+
+def test_rate_beyond_all_values_is_extrapolated() -> None:
+    rng = np.random.default_rng(2)
+    level = 14.0  # exponential: e^-14 = 8e-7, five times farther out than any of 5000 values
+    rate, upper = estimates.beyond(list(rng.exponential(1, 5000)), level, rng)
+    assert 1e-8 < rate < 1e-4
+    assert rate < upper < 1e-3
+
+
+# --- quality -------------------------------------------------------------------------------------
+
+
+def test_psnr_hvs_m_agrees_with_its_definition() -> None:
+    """Block by block, coefficient by coefficient, as psnrhvsm.m of the authors goes."""
+    rng = np.random.default_rng(3)
+    cover = np.cumsum(rng.normal(0, 6, (19, 26)), axis=1) + 128
+    marked = cover + rng.normal(0, 3, cover.shape)
+    cover, marked = cover.astype(np.float32), marked.astype(np.float32)
+    # Corners and middle of the authors' tables.
+    csf, masking = quality._CSF.reshape(8, 8), quality._MASKING.reshape(8, 8)
+    assert (csf[0, 0], csf[0, 7], csf[4, 4]) == pytest.approx((1.608443, 0.421887, 0.378457))
+    assert (masking[0, 1], masking[7, 7]) == pytest.approx((0.826446, 0.010203), abs=1e-6)
+
+    def scatter(block: np.ndarray) -> float:
+        return block.var(ddof=1) * block.size
+
+    def hidden(block: np.ndarray, bands: np.ndarray) -> float:
+        energy = (bands**2 * masking).sum() - bands[0, 0] ** 2 * masking[0, 0]
+        parts = [block[y : y + 4, x : x + 4] for y in (0, 4) for x in (0, 4)]
+        return np.sqrt(energy * sum(map(scatter, parts)) / scatter(block)) / 32
+
+    errors = []
+    for y, x in ((y, x) for y in (0, 8) for x in (0, 8, 16)):
+        blocks = [plane[y : y + 8, x : x + 8].astype(float) for plane in (cover, marked)]
+        bands = [cv2.dct(block) for block in blocks]
+        limit = max(map(hidden, blocks, bands)) / masking
+        limit[0, 0] = 0
+        errors.append((np.maximum(abs(bands[0] - bands[1]) - limit, 0) * csf) ** 2)
+    expected = 10 * np.log10(255**2 / np.mean(errors))
+    assert quality.psnr_hvs_m(cover, marked) == pytest.approx(expected, abs=1e-3)
+
+
+def test_psnr_hvs_m_of_what_nobody_sees() -> None:
+    cover = np.full((16, 16, 3), 90, np.uint8)
+    assert quality.psnr_hvs_m(cover, cover) == np.inf
+    assert np.isnan(quality.psnr_hvs_m(cover[:7], cover[:7]))
+    busy = np.random.default_rng(4).uniform(0, 255, (64, 64)).astype(np.float32)
+    change = np.random.default_rng(5).choice(np.float32([-2, 2]), (64, 64))
+    flat = np.full_like(busy, 128)
+    in_busy = quality.psnr_hvs_m(busy, busy + change)
+    assert in_busy > quality.psnr_hvs_m(flat, flat + change) + 6
+
+
 # --- pictures and attacks -----------------------------------------------------------------------
 
 
@@ -99,10 +173,27 @@ def test_random_pictures_depend_on_their_name_alone() -> None:
     )
 
 
+def test_subjects_are_sorted_by_size_and_content() -> None:
+    found = subjects.subjects(None)
+    by_class = {
+        size.name: {one.name: one for one in found if one.size is size}
+        for size in (subjects.TINY, subjects.SMALL, subjects.LARGE)
+    }
+    assert "text.png" in by_class["tiny"]
+    assert {"astronaut.png", "retina.jpg"} <= set(by_class["small"])
+    assert set(by_class["large"]) == {"retina.jpg", *pictures.MOSAICS}
+    assert [one.name for one in found if one.kind == subjects.GRAPHICS] == ["logo.png"]
+    for one in by_class["large"].values():
+        rgb = one.load(full=False)
+        assert 1e6 <= rgb.shape[0] * rgb.shape[1] <= 1.51e6
+    assert subjects.spread(list(range(10)), 3) == [0, 3, 6]
+    assert subjects.spread([1, 2], 3) == [1, 2]
+
+
 @pytest.mark.parametrize("name", attacks.ATTACKS)
 def test_attacks_are_repeatable_and_leave_their_input(name: str, cover: np.ndarray) -> None:
     before = cover.copy()
-    one, two = attacks.ATTACKS[name](cover), attacks.ATTACKS[name](cover)
+    one, two = (attacks.ATTACKS[name](cover, "astronaut.png") for _ in range(2))
     assert one.dtype == np.uint8
     assert one.shape[2] == 3
     assert np.array_equal(one, two)
@@ -110,41 +201,136 @@ def test_attacks_are_repeatable_and_leave_their_input(name: str, cover: np.ndarr
     assert np.array_equal(one, cover) == (name == "none")
 
 
-def test_unsupported_attacks_are_attacks() -> None:
-    assert set(attacks.ATTACKS) > attacks.UNSUPPORTED
+def test_chance_depends_on_the_name_of_the_picture(cover: np.ndarray) -> None:
+    attack = attacks.ATTACKS["crop to 25 %"]
+    one, two = attack(cover, "a.png"), attack(cover, "b.png")
+    assert one.shape == two.shape == (158, 158, 3)
+    assert not np.array_equal(one, two)
+
+
+@pytest.mark.parametrize(
+    ("name", "small", "large"),  # order 2, its table
+    [
+        ("none", 100, 100), ("JPEG 20", 85, 98), ("resize × 0.25", 60, 97),
+        ("aspect 0.8 : 1", 98, 100), ("crop to 10 %", 40, 85),
+        ("rotated by 45°, black corners", 96, 99), ("noise σ 20", 90, 100),
+        ("25 % erased, one block", 98, 100), ("print and camera", 40, 70), ("WebP 30", None, None),
+    ],
+)  # fmt: skip
+def test_promises_are_those_of_the_order(
+    name: str, small: float | None, large: float | None
+) -> None:
+    assert (attacks.ATTACKS[name].small, attacks.ATTACKS[name].large) == (small, large)
+
+
+def test_quick_attacks_are_attacks_of_every_family() -> None:
+    assert set(attacks.QUICK) <= set(attacks.ATTACKS)
+    families = {attack.family for attack in attacks.ATTACKS.values()}
+    assert {attacks.ATTACKS[name].family for name in attacks.QUICK} == families
+
+
+@pytest.mark.parametrize("degrees", [0.5, 10, 30, 45])
+@pytest.mark.parametrize("shape", [(300, 300), (200, 500), (500, 200)])
+def test_nothing_black_is_inside_a_rotation(degrees: float, shape: tuple[int, int]) -> None:
+    white = np.full((*shape, 3), 255, np.uint8)
+    inside = geometry.rotated_inside(white, degrees)
+    assert inside[2:-2, 2:-2].min() == 255
+    assert geometry.rotated(white, degrees).shape == white.shape
+    assert geometry.rotated(white, degrees).min() == 0
 
 
 # --- suites, on little ---------------------------------------------------------------------------
 
 
-def test_robustness_counts_what_comes_through() -> None:
-    one = robustness.trial(pictures.bundled()[0], megapixels=0.1, strength="balanced")
+SUBJECT = subjects.Subject(
+    "astronaut.png", pictures.bundled()[0], subjects.SMALL, subjects.PHOTOGRAPHS
+)
+TRIED = ("none", "JPEG 50", "WebP 30", "resize × 4")
+
+
+@pytest.fixture(scope="module")
+def one() -> Any:
+    return robustness.trial(SUBJECT, full=False, attacks=TRIED)
+
+
+def test_robustness_counts_what_comes_through(one: Any) -> None:
     assert one.exact("none")
-    assert one.exact("JPEG 80")
-    assert 30 < one.psnr < 60
-    assert 0.9 < one.ssim < 1
-    rows = {row["attack"]: row for row in robustness.by_attack([one, one])}
-    assert rows["none"]["payload exact"] == estimates.Rate.of(2, 2)
-    assert rows["none"]["margin"] > 1
-    assert not any(row["wrong"] for row in rows.values())
-    assert all(f"{name} *" in rows for name in attacks.UNSUPPORTED)
-    *_, mean, worst = robustness.by_picture([one, one])
-    assert mean["PSNR dB"] == worst["PSNR dB"] == pytest.approx(one.psnr)
+    assert not one.wrong("none")
+    assert 30 < one.change.psnr < 60
+    assert 30 < one.change.psnr_hvs_m < 60
+    assert 0.9 < one.change.ssim < 1
+    lost = dataclasses.replace(
+        one,
+        readings=one.readings
+        | {
+            "none": robustness.Reading(None, True, 1.1),
+            "JPEG 50": robustness.Reading(b"", True, 2),
+        },
+    )
+    rows = {row["attack"]: row for row in robustness.by_attack([one, lost])}
+    assert list(rows) == [name for name in attacks.ATTACKS if name in TRIED]
+    assert rows["none"]["payload exact"] == estimates.Rate.of(1, 2)
+    assert (rows["none"]["promised %"], rows["none"]["kept"]) == (100, "NO")
+    assert (rows["none"]["wrong"], rows["JPEG 50"]["wrong"]) == (0, 1)
+    assert (rows["WebP 30"]["promised %"], rows["WebP 30"]["kept"]) == (None, None)
+    *_, mean, worst = robustness.by_picture([one, lost])
+    assert mean["PSNR dB"] == worst["PSNR dB"] == pytest.approx(one.change.psnr)
+    assert worst["lost"] >= 2
+    floors = {floor.name: floor for floor in robustness.promises(subjects.SMALL, [one, lost])}
+    assert not floors["small: none, exact %"].kept
+    assert floors["small: mean SSIM"].kept
+    assert "small: WebP 30, exact %" not in floors
+
+
+def test_too_large_a_picture_is_left_out(cover: np.ndarray) -> None:
+    large = np.tile(cover, (3, 2, 1))
+    tried = robustness._tried(
+        SUBJECT, large, large, b"", ("none", "resize × 4"),
+        lambda rgb: robustness.Reading(None, False, 0),
+    )  # fmt: skip
+    assert list(tried.readings) == ["none"]
+
+
+def test_robustness_has_a_table_a_class(one: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    graphic = dataclasses.replace(one, subject=dataclasses.replace(SUBJECT, kind="graphics"))
+    trials = iter([graphic, one])
+    monkeypatch.setattr(robustness, "trial", lambda *args, **kwargs: next(trials))
+    monkeypatch.setattr(robustness, "subjects", lambda media: [SUBJECT, graphic.subject])
+    with ThreadPoolExecutor(1) as workers:
+        found = robustness.run(full=False, media=None, workers=workers)
+    assert [table.title.split(" (")[0] for table in found.tables] == [
+        "Attacks: small photographs and AI pictures", "Pictures: small photographs and AI pictures",
+        "Attacks: small graphics", "Pictures: small graphics",
+    ]  # fmt: skip
+    assert found.floors[-1] == report.Floor("wrong payloads", 0, "<=", 0)
+
+
+def test_peers_read_what_they_wrote() -> None:
+    assert len({peer.name for peer in peers.PEERS}) == len(peers.PEERS)
+    rgb = pictures.load(pictures.bundled()[0])
+    for peer in peers.available():
+        read = peer.extract(peer.embed(rgb, memory.PAYLOAD), len(memory.PAYLOAD))
+        assert len(read) == len(memory.PAYLOAD), peer.name
 
 
 def test_false_positives_are_looked_for_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(falsepositive, "WINDOWS", 4)
-    monkeypatch.setattr(falsepositive, "GROUPS", 1)
-    monkeypatch.setattr(falsepositive, "KEYS", 2)
-    monkeypatch.setattr(falsepositive, "_SIZE", 0.1)
-    looks = falsepositive.job(pictures.bundled(), 0)
-    assert looks == falsepositive.job(pictures.bundled(), 0)
+    monkeypatch.setattr(detection, "WINDOWS", 4)
+    monkeypatch.setattr(detection, "KEYS", 2)
+    monkeypatch.setattr(detection, "_SIZE", 0.1)
+    looks = detection.job(pictures.bundled(), 0)
+    assert looks == detection.job(pictures.bundled(), 0)
     kinds = [look.kind for look in looks]
     assert {kind: kinds.count(kind) for kind in kinds} == {
-        "synthetic": 2, "marked, other key": 2, "photographs": 4, falsepositive.LABEL: 4,
+        "synthetic": 2, "marked, other key": 2, "photographs": 4, detection.LABEL: 4,
     }  # fmt: skip
     assert not any(look.present or look.payload for look in looks)
     assert max(look.margin for look in looks) < 1
+    assert detection.job(pictures.bundled(), 0, until=0) == []
+    monkeypatch.setattr(detection, "_JOBS", 1)
+    with ThreadPoolExecutor(1) as workers:
+        found = detection.run(full=False, media=None, workers=workers)
+    assert found.tables[0].rows[-1]["detections"] == 8
+    assert found.floors == [report.Floor("false positives", 0, "<=", 0)]
 
 
 def test_timing_suites_fill_their_tables(
@@ -152,9 +338,14 @@ def test_timing_suites_fill_their_tables(
 ) -> None:
     monkeypatch.setattr(pictures, "large", lambda folder: ("astronaut", cover))
     monkeypatch.setattr(pipeline, "_rounds", lambda *args, **kwargs: 2)
-    (alone,) = speed.run(full=False, media=None, sizes=(0.05,)).tables
-    assert [row["step"] for row in alone.rows][:2] == ["grey + resize", "embed"]
-    assert all(row["MP/s"] > 0 for row in alone.rows)
+    monkeypatch.setattr(throughput, "_rounds", lambda *args, **kwargs: 2)
+    alone, growth, threads, peaks = throughput.run(full=False, media=None, sizes=(0.05, 0.1)).tables
+    assert [row["step"] for row in alone.rows][2:5] == [
+        throughput.EMBED, throughput.MARKED, throughput.UNMARKED,
+    ]  # fmt: skip
+    assert all(row["MP/s"] > 0 for row in [*alone.rows, *threads.rows])
+    assert all(isinstance(row["exponent"], float) for row in growth.rows)
+    assert all(row["peak MB"] > row["picture MB"] / 2 for row in peaks.rows)
     found = pipeline.run(full=False, media=None, sizes=(0.05,))
     assert [row["format"] for row in found.tables[0].rows] == ["JPEG", "PNG", "WebP"]
     assert len(found.floors) == 3
@@ -162,6 +353,43 @@ def test_timing_suites_fill_their_tables(
         parts = [row[step] for step in row.keys() - {"format", "MP", "base"}]
         assert min(parts) >= 0
         assert sum(parts) == pytest.approx(100, abs=5)  # of medians
+
+
+def test_promises_of_speed_are_held_to_the_figures() -> None:
+    def times(seconds: float) -> Any:
+        return estimates.Times((seconds,), (seconds,))
+
+    steps = {
+        throughput.EMBED: times(0.5), throughput.MARKED: times(0.1),
+        throughput.UNMARKED: times(2), throughput.JPEG: times(0.25),
+    }  # fmt: skip
+    peak = {"step": throughput.EMBED, "MP": 48, "peak MB": 700.0, "allowed MB": 643.0}
+    floors = throughput._floors({12: steps}, [{"exponent": 0.9}], [peak])
+    assert [(floor.value, floor.kept) for floor in floors] == [
+        (24, False), (120, True), (2, False), (2, False), (0.9, True), (700, False),
+    ]  # fmt: skip
+
+
+def test_every_attacker_has_a_go(cover: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = pictures.load(pictures.bundled()[0])
+    monkeypatch.setattr(security, "_covers", lambda media: [wide])
+    rng = pictures.random_for("test")
+    (target,) = security.windows(1, None, rng)
+    assert target.shape == (512, 512, 3)
+    again = list(security.ATTACKERS["another key"]([target], None, rng))
+    assert [(one.looked_for, one.exact) for one in again][1] == ("second mark", True)
+    average = list(security._averaging([target], None, rng, count=2, one_payload=True))
+    assert [one.looked_for for one in average] == ["removal", "forgery"] * 2
+    assert [round(one.psnr) for one in average] == [44, 44, 38, 38]
+    (copied,) = security.ATTACKERS["copy"]([target], None, rng)
+    assert copied.psnr > 35
+    monkeypatch.setattr(security, "_QUERIES", 1)
+    (asked,) = security.ATTACKERS["ask, noise"]([target], None, rng)
+    assert 10 < asked.psnr < 25
+    with ThreadPoolExecutor(1) as workers:
+        monkeypatch.setattr(security, "ATTACKERS", {"one": lambda *args: iter([asked])})
+        found = security.run(full=False, media=None, workers=workers)
+    assert found.tables[0].rows[0]["looked for"] == "removal"
 
 
 # --- reports ------------------------------------------------------------------------------------
@@ -214,12 +442,34 @@ def test_committed_results_are_whole() -> None:
         assert path.name.startswith(stored["suite"] + ("-full--" if stored["full"] else "--"))
 
 
+def test_stored_robustness_makes_a_page(one: Any, tmp_path: Path) -> None:
+    title = "Attacks: small photographs and AI pictures (at most 0.39 MP)"
+    rows = robustness.by_attack([one])
+    findings = report.Findings([report.Table(title, rows, "Note."), *FINDINGS.tables])
+    path = report.store(report.Run("robustness", True, 1.0, (0.1, 0.2)), findings, tmp_path)
+    page = table.page(json.loads(path.read_text("utf-8")))
+    assert "| none | 1/1 = 100 % [21, 100] | 100 | 1 | 0 |" in page
+    assert "| σ | 1/19 = 5 % [1, 25] | 1 ± 2 |" in page
+    assert "Video Seal" in page
+    for block in re.findall(r"(?:^\|.*\n)+", page, re.MULTILINE):
+        assert len({line.count("|") for line in block.splitlines()}) == 1
+
+
+def test_right_bits_are_not_payloads() -> None:
+    bare = references.Neural("", "", 32, 0, {})
+    assert bare.whole(95.9) == pytest.approx(26, abs=0.5)
+    assert bare.whole(100) == 100
+    assert references.Neural("", "", 100, 5, {}).whole(95) == pytest.approx(61.6, abs=0.1)
+    assert references.right_bits(256 * np.log10(2), 256) == 100
+    assert references.right_bits(0.3, 256) == pytest.approx(50, abs=1)
+
+
 def test_every_suite_is_offered_and_described() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--help"],
         cwd=ROOT, capture_output=True, check=True, text=True,
     )  # fmt: skip
     text = (ROOT / "docs/benchmarks.md").read_text("utf-8")
-    for name in schema.SCHEMA["properties"]["suite"]["enum"]:
+    for name in suites.SUITES:
         assert name in done.stdout
         assert f"`{name}`" in text

@@ -274,6 +274,7 @@ def test_the_development_signer_signs(aiglabel: Aiglabel, folder: Path) -> None:
         ("label in -o out --producer x --quality 101", "--quality"),
         ("verify in --report r.txt", "suffix"),
         ("verify in --trust everybody", "everybody"),
+        ("verify in --effort fulll", "Did you mean 'full'?"),
         ("label in in/sub -o in --producer x", "source itself"),
         ("verify", "Missing argument"),
         ("policy show nowhere", "nowhere"),
@@ -366,6 +367,52 @@ def test_verify_reports_in_every_form(aiglabel: Aiglabel, labelled: Path, folder
     assert not re.search(r"(src|href)=", page)
     assert "夜.png" in page
     assert "可能" not in page.split("<main>")[0]
+
+
+def test_where_the_watermark_is_shows_in_every_form(aiglabel: Aiglabel, tmp_path: Path) -> None:
+    source = picture(tmp_path / "in.png", 320)
+    Image.open(source).crop((0, 0, 320, 240)).save(source)
+    assert aiglabel("label", source, "-o", "out.png", "--producer", PRODUCER).code == 0
+    half = np.array(Image.open("out.png").convert("RGB"))
+    half[:, 160:] = np.array(Image.open(source))[:, 160:]
+    Image.fromarray(half).save("half.png")
+    done = aiglabel("verify", "half.png", "--effort", "quick", "--report", "r.html")
+    assert done.out.count("of the picture; where it was not") == 1
+    page = Path("r.html").read_text("utf-8")
+    (drawn,) = re.findall(r'<svg class="map" role="img".*?</svg>', page)
+    assert 'width="288" height="216" viewBox="0 0 32 24"' in drawn
+    fields = re.findall(r"M(\d+) (\d+)h(\d+)v1h-\3z", drawn)
+    assert all(int(x) + int(length) <= 32 and int(y) < 24 for x, y, length in fields)
+    assert "style=" not in page
+    assert "约" in page
+    assert "标准差" in page
+    report = aiglabel("verify", "half.png", "--format", "json").json["records"][0]["report"]
+    (seen,) = [one["presence"] for one in report["evidence"] if one["mark"] == "watermark"]
+    assert sum(int(one[2]) for one in fields) == sum(value >= 3 for row in seen for value in row)
+    shown = aiglabel("inspect", "half.png", "--effort", "quick").out
+    assert len(re.findall(r"^      \d+:(?: -?\d+\.\d){32}$", shown, re.MULTILINE)) == 24
+
+
+@pytest.mark.parametrize("command", ["verify", "inspect"])
+def test_effort_comes_from_flag_environment_or_file(
+    aiglabel: Aiglabel, labelled: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    def effort(*arguments: str) -> str:
+        done = aiglabel(command, labelled, "--format", "json", *arguments).json
+        if command == "inspect":
+            return str(done["marks"]["watermark"]["facts"]["effort"])
+        (mark,) = [one for one in done["records"][0]["report"]["evidence"]
+                   if one["mark"] == "watermark"]  # fmt: skip
+        return str(mark["facts"]["effort"])
+
+    assert effort() == "full"
+    Path("aiglabel.toml").write_text('extends = "cn"\n[watermark]\neffort = "quick"\n')
+    assert effort() == "quick"
+    monkeypatch.setenv("AIGLABEL_EFFORT", "thorough")
+    assert effort() == "thorough"
+    assert effort("--effort", "quick") == "quick"
+    shown = aiglabel("policy", "show", "--origin").out
+    assert 'effort = "quick"  # aiglabel.toml' in shown
 
 
 def test_only_the_key_that_marked_finds_the_mark(aiglabel: Aiglabel, folder: Path) -> None:

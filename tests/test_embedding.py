@@ -17,6 +17,7 @@ from PIL import Image, ImageCms
 import aiglabel as agl
 from aiglabel import containers, media
 from aiglabel.containers.sniff import Format
+from aiglabel.signal import quality
 
 KEY = agl.Key(bytes(range(32)))
 FORMATS = {
@@ -266,6 +267,30 @@ def test_watermark_alone(tmp_path):
     assert containers.read_xmp(result.data, Format.JPEG) == []
     with pytest.raises(agl.PayloadError):
         agl.watermark(src, payload=b"short", key=KEY)
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_the_outcome_tells_what_the_watermark_changed(deep):
+    source = pixels(480, 640).astype(np.uint16) * 257 if deep else pixels(480, 640)
+    result = agl.watermark(source, payload=b"8 bytes.", key=KEY)
+    facts = result.mark("watermark").facts
+    before, after = (
+        (array // 257).astype(np.uint8) if deep else array for array in (source, result.image)
+    )
+    assert facts["psnr_hvs_m_db"] == pytest.approx(quality.psnr_hvs_m(before, after), abs=1)
+    assert facts["psnr_db"] == pytest.approx(quality.psnr(source, result.image), abs=1e-3)
+    assert facts["ssim"] > 0.95
+    assert 0 < facts["largest_change"] < (8000 if deep else 32)
+    assert facts["margin"] > 1
+    assert facts["wire_format"] == "aiglabel.dwt.2"
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "CMYK"])
+def test_what_can_be_seen_is_told_of_every_kind_of_picture(mode):
+    stream = io.BytesIO()
+    Image.fromarray(pixels()).convert(mode).save(stream, "TIFF")
+    facts = agl.watermark(stream.getvalue(), payload=b"8 bytes.", key=KEY).mark("watermark").facts
+    assert 30 < facts["psnr_hvs_m_db"] < 70
 
 
 def test_animations_are_marked_in_every_frame(tmp_path):

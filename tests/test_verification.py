@@ -17,8 +17,11 @@ from hypothesis import strategies as st
 from pictures import coded, label, pixels
 
 import aiglabel as agl
-from aiglabel.report import comply, decide
+from aiglabel.marks import watermark
+from aiglabel.media import Picture
+from aiglabel.report import comply, coverage, decide
 from aiglabel.rules import Finding, Severity
+from aiglabel.signal.image import Detection
 
 KEY = agl.Key(bytes(range(32)))
 SCHEMA = json.loads(
@@ -96,7 +99,7 @@ def test_an_unlabelled_picture():
     assert "proves nothing" in str(report)
     assert "不能证明" in str(report)
     assert valid(report)["verdict"] == "none"
-    assert agl.verify(coded(), declared=True).verdict is agl.Verdict.POSSIBLE
+    assert agl.verify(coded(), declared=True, effort="quick").verdict is agl.Verdict.POSSIBLE
 
 
 def test_a_labelled_picture(tmp_path):
@@ -152,9 +155,9 @@ def test_a_sidecar_beside_the_file_is_read(tmp_path):
     path = tmp_path / "in.jpg"
     path.write_bytes(data)
     (tmp_path / "in.jpg.c2pa").write_bytes(b"not a manifest")
-    assert agl.verify(path).mark("credentials").status is not agl.Status.PRESENT
+    assert agl.verify(path, effort="quick").mark("credentials").status is not agl.Status.PRESENT
     path.write_bytes(embedded.data)
-    assert agl.verify(path).mark("credentials").status is agl.Status.PRESENT
+    assert agl.verify(path, effort="quick").mark("credentials").status is agl.Status.PRESENT
 
 
 # --- hostile bytes ------------------------------------------------------------------------------
@@ -203,7 +206,7 @@ def test_mutated_labelled_files_never_crash(fmt, tmp_path_factory):
             broken[rng.randrange(len(broken))] = rng.randrange(256)
         if rng.random() < 0.5:
             del broken[rng.randrange(len(broken)) :]
-        valid(agl.verify(bytes(broken), keys=[KEY]))
+        valid(agl.verify(bytes(broken), keys=[KEY], effort="quick"))
 
 
 @settings(max_examples=40, deadline=None)
@@ -218,7 +221,7 @@ def test_the_signed_fixtures_go_through_verify():
     listed = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"]
     for entry in listed:
         expected = entry["expected"]["real_world"]
-        report = agl.verify(folder / entry["file"])
+        report = agl.verify(folder / entry["file"], effort="quick")
         valid(report)
         facts = report.mark("credentials").facts
         assert facts.get("state") == expected.get("state"), entry["file"]
@@ -237,7 +240,7 @@ def test_the_signed_fixtures_go_through_verify():
     ],
 )  # fmt: skip
 def test_pictures_labelled_by_others(name, verdict):
-    report = agl.verify(SHARED / "media" / name)
+    report = agl.verify(SHARED / "media" / name, effort="quick")
     assert report.verdict == verdict, report
     assert report.mark("watermark").status is agl.Status.ABSENT
 
@@ -251,11 +254,147 @@ def test_detect_watermark_takes_streams_and_animations():
     assert agl.detect_watermark(gray).payload is None
 
 
+# --- how hard the watermark is looked for, and where it is --------------------------------------
+
+
+@pytest.fixture(scope="module")
+def marked() -> np.ndarray:
+    """Textured everywhere: the mark shows everywhere."""
+    left = pixels(480, 1280, seed=5)[:, :640]
+    return agl.watermark(left, payload=b"8 bytes.", key=KEY).image
+
+
+def test_a_crop_is_searched_for_unless_asked_otherwise(marked):
+    crop = marked[31:450, 45:603]
+    facts = agl.verify(crop, keys=[KEY]).mark("watermark").facts
+    assert facts["found"] in ("searched", "polished", "registered")
+    assert facts["effort"] == "full"
+    assert facts["wire_format"] == "aiglabel.dwt.2"
+    assert facts["stretch"] == pytest.approx(1, abs=0.02)
+    assert facts["tile_pixels"] > 20
+    hasty = agl.Policy.preset("cn").changed(watermark={"effort": "quick"})
+    for quick in (
+        agl.verify(crop, keys=[KEY], effort="quick"),
+        agl.verify(crop, keys=[KEY], policy=hasty),
+    ):
+        absent = quick.mark("watermark")
+        assert absent.status is agl.Status.ABSENT
+        assert "as it is" in absent.detail
+        assert absent.facts["effort"] == "quick"
+    assert agl.verify(crop, keys=[KEY], policy=hasty, effort="full").mark("watermark").payload
+    assert agl.detect_watermark(crop, keys=KEY).payload == b"8 bytes."
+    assert agl.detect_watermark(crop, keys=KEY, effort="quick").payload is None
+
+
+def test_a_whole_picture_is_found_as_it_is(marked):
+    found = agl.verify(marked, keys=[KEY], effort="quick").mark("watermark")
+    assert (found.facts["found"], found.facts["angle"]) == ("as it is", 0)
+    assert found.facts["key"] == KEY.id
+
+
+@pytest.mark.parametrize("use", [agl.verify, agl.detect_watermark])
+def test_an_effort_that_is_none_is_refused(use):
+    with pytest.raises(agl.PolicyError, match=r"watermark\.effort 'fulll'"):
+        use(pixels(), effort="fulll")
+
+
+def test_where_the_mark_is(marked):
+    half = pixels(480, 1280, seed=5)[:, :640]
+    half[:, :320] = marked[:, :320]
+    report = agl.verify(half, keys=[KEY])
+    (one,) = [one for one in valid(report)["evidence"] if one["mark"] == "watermark"]
+    fields = np.array(one["presence"])
+    assert fields.shape == (24, 32)
+    assert np.array_equal(fields, fields.round(1))
+    assert np.median(fields[:, :12]) > 3
+    assert (np.abs(fields[:, 20:]) < 3).mean() > 0.95
+    assert 0.3 < one["facts"]["covered"] < 0.7
+    assert "% of the picture" in str(report)
+    assert "的画面检出水印" in str(report)
+    assert agl.detect_watermark(half, keys=KEY).presence is None
+    assert agl.detect_watermark(half, keys=KEY, locate=True).presence.shape == (24, 32)
+    for unread in (agl.verify(pixels(), effort="quick").mark("watermark"), report.mark("iptc")):
+        assert unread.presence is None
+
+
+@pytest.mark.parametrize(
+    ("share", "words", "words_zh"),
+    [
+        (0.61, "about 60 % of", "约 60% 的"), (0.02, "less than 5 % of", "不足 5% 的"),
+        (0.99, "nearly all", "几乎整幅"),
+    ],
+)  # fmt: skip
+def test_coverage_in_a_sentence(share, words, words_zh):
+    english, chinese = coverage(evidence("watermark", covered=share))
+    assert words in english
+    assert words_zh in chinese
+    assert ("proves nothing" in english) == ("不能证明" in chinese) == (share < 0.9)
+    assert coverage(evidence("watermark", "absent", covered=None)) is None
+    assert coverage(evidence("iptc")) is None
+
+
+def test_marks_of_the_first_format_have_no_tile():
+    old = np.load(Path(__file__).parent / "golden/dwt-1.npz")["marked"]
+    found = agl.verify(old, effort="thorough").mark("watermark")
+    assert found.payload == "0123456789abcdef"
+    assert found.facts["wire_format"] == "aiglabel.dwt.1"
+    assert found.facts["tile_pixels"] is found.facts["covered"] is found.presence is None
+
+
+def test_what_is_not_there_has_no_particulars():
+    facts = agl.verify(pixels(), keys=[KEY], effort="quick").mark("watermark").facts
+    names = ("key", "wire_format", "found", "tile_pixels", "angle", "stretch", "covered")
+    assert [facts[name] for name in names] == [None] * len(names)
+    assert facts["keys_tried"] == [KEY.id, agl.Key.public().id]
+
+
+# --- animations ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("frames", "effort", "looks"),
+    [
+        (1, "full", [(0, "quick", 1), (0, "full", 1)]), (1, "quick", [(0, "quick", 1)]),
+        (2, "full", [(0, "quick", 2), (1, "quick", 2), (0, "full", 2)]),
+        (9, "quick", [(0, "quick", 3), (4, "quick", 3), (8, "quick", 3)]),
+        (9, "thorough", [(0, "quick", 3), (4, "quick", 3), (8, "quick", 3), (0, "thorough", 3)]),
+    ],
+)  # fmt: skip
+def test_frames_are_looked_at_quickly_and_the_first_is_searched(monkeypatch, frames, effort, looks):
+    done = []
+
+    def detect_any(rgb, *, keys, looks, effort, locate):
+        done.append((int(rgb[0, 0, 0]), effort, looks))
+        return [Detection(None, 4.0, 9.0, 1.0, None) for _ in keys]
+
+    monkeypatch.setattr(watermark.image, "detect_any", detect_any)
+    stack = [np.full((64, 64, 3), number, np.uint8) for number in range(frames)]
+    picture = Picture(stack, [None] * frames, "rgb", None)
+    assert watermark.read(picture, [KEY], effort=effort).status is agl.Status.ABSENT
+    assert done == looks
+
+
+def test_a_mark_in_the_last_frame_is_found_without_a_search():
+    marked = agl.watermark(pixels(), payload=b"8 bytes.", key=KEY).image
+    stack = [pixels(seed=1), pixels(seed=2), marked]
+    found = watermark.read(Picture(stack, [None] * 3, "rgb", None), [KEY], effort="quick")
+    assert found.payload == b"8 bytes.".hex()
+    assert found.where == "frame 3 of 3"
+
+
+def test_nobody_looks_without_a_key():
+    picture = Picture([pixels()], [None], "rgb", None)
+    assert watermark.read(picture, []).status is agl.Status.NOT_CHECKED
+
+
+# --- what costs and what breaks -----------------------------------------------------------------
+
+
 def test_a_file_of_a_hundred_thousand_parts_costs_little():
     chunk = b"\0\0\0\x04tEXta\0bc" + bytes(4)
     png = coded("PNG")
     began = time.process_time()
-    report = agl.verify(png[:33] + chunk * 100_000 + png[33:])
+    report = agl.verify(png[:33] + chunk * 100_000 + png[33:], effort="quick")
     assert any("more than 1024 text chunks" in problem for problem in report.problems)
     assert report.mark("credentials").status is agl.Status.UNDETERMINED
     assert time.process_time() - began < 3

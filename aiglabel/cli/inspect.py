@@ -11,6 +11,7 @@ import typer
 from aiglabel.cli.options import (
     KeyFiles,
     PolicyOptions,
+    SearchOptions,
     Shape,
     ShapeOption,
     TrustOptions,
@@ -34,6 +35,7 @@ def inspect(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="One file.")],
     policies: PolicyOptions,
     trusting: TrustOptions,
+    searching: SearchOptions,
     key: KeyFiles = None,
     shape: ShapeOption = Shape.TEXT,
 ) -> None:
@@ -45,7 +47,7 @@ def inspect(
     from aiglabel.cli import settings as layers
     from aiglabel.verification import verify
 
-    settings = layers.load(context, policies, trusting)
+    settings = layers.load(context, policies, trusting, searching)
     report = verify(
         file, policy=settings.policy, keys=layers.load_keys(key, settings),
         trust=layers.load_trust(trusting, settings),

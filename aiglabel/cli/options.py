@@ -194,6 +194,21 @@ class TrustOptions:
 
 
 @dataclass(frozen=True)
+class SearchOptions:
+    """How hard the watermark is looked for."""
+
+    effort: Annotated[
+        str | None,
+        typer.Option("--effort", envvar="AIGLABEL_EFFORT", metavar="quick|full|thorough",
+                     help="How hard to look for the watermark. quick: in the picture as it is; "
+                     "full: also in cropped, turned and bent pictures and in screenshots, up to "
+                     "about a second for a picture with nothing in it; thorough: several seconds, "
+                     "and for marks of the first format too. "
+                     "Default: what the policy says, else full."),
+    ] = None  # fmt: skip
+
+
+@dataclass(frozen=True)
 class FileOptions:
     """Which files of a folder, and how many at a time."""
 

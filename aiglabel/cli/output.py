@@ -102,6 +102,9 @@ def tree(name: str, value: Any, depth: int = 0) -> None:
         for key, inner in value.items():
             tree(str(key), inner, depth + 1)
     elif isinstance(value, (list, tuple)) and value:
+        if all(isinstance(inner, float) for inner in value):
+            say(f"{indent}{name}: {' '.join(map(str, value))}")  # a row of a map
+            return
         say(f"{indent}{name}:")
         for index, inner in enumerate(value, start=1):
             tree(str(index), inner, depth + 1)

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from aiglabel.cli.output import clean
-from aiglabel.report import ABSENCE_EN, ABSENCE_ZH
+from aiglabel.marks.watermark import SHOWS
+from aiglabel.report import ABSENCE_EN, ABSENCE_ZH, coverage
 
 if TYPE_CHECKING:
     from aiglabel.batch import Failure, VerifyRecord
@@ -53,6 +56,13 @@ th, td { border-top: 1px solid var(--line); padding: .35rem .75rem .35rem 0; tex
   vertical-align: top; overflow-wrap: anywhere; }
 th { color: var(--soft); font-weight: 500; } td:nth-child(-n+2) { white-space: nowrap; }
 summary { cursor: pointer; color: var(--soft); font-size: .875rem; }
+figure { margin: .75rem 0; display: flex; flex-wrap: wrap; gap: .5rem 1.25rem; }
+figcaption { flex: 1 1 18rem; font-size: .875rem; }
+.map { border: 1px solid var(--line); background: var(--paper); max-width: 100%; }
+.map path { fill: var(--info); }
+.of0 { fill-opacity: .2; } .of1 { fill-opacity: .45; } .of2 { fill-opacity: .7; }
+.of3 { fill-opacity: .95; }
+.keys span { white-space: nowrap; margin-right: 1rem; }
 code { font: .8125rem ui-monospace, monospace; overflow-wrap: anywhere; }
 @media print { body { background: none; } article { break-inside: avoid; } }
 """
@@ -75,6 +85,9 @@ _COMPLIANCE = {
     "non_compliant": ("bad", "does not meet the policy 不符合策略"),
     "undetermined": ("open", "cannot be judged 无法判定"),
 }
+# Standard deviations from which the map of presence is drawn darker.
+_SHADES = (SHOWS, 4.0, 5.0, 6.0)
+_MAP_PIXELS = 288
 _TITLE = "AI label report 生成合成标识核验报告"
 
 
@@ -122,6 +135,7 @@ def _card(report: Report) -> str:
     english, chinese = report.sentence
     kind, words = _COMPLIANCE[report.compliance]
     marks = "".join(map(_mark, report.evidence))
+    maps = "".join(_map(one, report.media) for one in report.evidence if one.presence)
     unmet = [one for one in report.findings if one.ok is not True]
     met = [one for one in report.findings if one.ok is True]
     problems = "".join(f'<p><b class="bad">!</b> {_text(one)}</p>' for one in report.problems)
@@ -130,7 +144,7 @@ def _card(report: Report) -> str:
         f'<p>{_text(english)} <span lang="zh">{_text(chinese)}</span></p>'
         f'<p><b class="{kind}">{words}</b></p>{problems}'
         f"<table><tr><th>Mark 标识</th><th>Status 状态</th><th>Found 内容</th></tr>{marks}</table>"
-        f"{_findings('Rules not met or open 未满足或待定的规则', unmet)}"
+        f"{maps}{_findings('Rules not met or open 未满足或待定的规则', unmet)}"
         f"{_findings('Rules met 已满足的规则', met)}"
         f'<p class="soft">{_media(report)}<br><code>sha256 {_text(report.sha256)}</code></p>'
         "</article>"
@@ -157,6 +171,50 @@ def _mark(evidence: Evidence) -> str:
     return (
         f'<tr><td>{_MARKS[evidence.mark]}</td><td><b class="{kind}">{words}</b></td>'
         f"<td>{_text(evidence.detail)}{where}{figures}</td></tr>"
+    )
+
+
+def _map(evidence: Evidence, media: Mapping[str, Any]) -> str:
+    """Draw where the watermark is, in the proportions of the picture, and say what it shows."""
+    fields = evidence.presence or ()
+    longer = max(media["width"], media["height"])
+    width, height = (
+        max(1, round(media[side] / longer * _MAP_PIXELS)) for side in ("width", "height")
+    )
+    english, chinese = coverage(evidence) or ("", "")
+    keys = [f"&lt; {SHOWS:g}", *(f"≥ {one:g}" for one in _SHADES)]
+    legend = "".join(
+        f'<span><svg class="map" width="14" height="14" aria-hidden="true">{_square(shade)}</svg>'
+        f" {words}</span>"
+        for shade, words in enumerate(keys, start=-1)
+    )
+    return (
+        f'<figure><svg class="map" role="img" aria-label="{_text(english)}" width="{width}" '
+        f'height="{height}" viewBox="0 0 {len(fields[0])} {len(fields)}" '
+        f'preserveAspectRatio="none" shape-rendering="crispEdges">{_shaded(fields)}</svg>'
+        f'<figcaption>{_text(english)}<br><span lang="zh">{_text(chinese)}</span>'
+        '<p class="soft">Map of the picture: local correlation with the watermark, in standard '
+        'deviations. <span lang="zh">画面分布图:各处与水印的局部相关(以标准差计)。</span></p>'
+        f'<p class="soft keys">{legend}</p></figcaption></figure>'
+    )
+
+
+def _square(shade: int) -> str:
+    return f'<path class="of{shade}" d="M0 0h14v14h-14z"/>' if shade >= 0 else ""
+
+
+def _shaded(fields: Sequence[Sequence[float]]) -> str:
+    """Return one path a shade, made of runs of fields."""
+    runs: dict[int, list[str]] = {}
+    for y, row in enumerate(fields):
+        x = 0
+        for shade, run in groupby(bisect_right(_SHADES, value) - 1 for value in row):
+            length = len(list(run))
+            if shade >= 0:
+                runs.setdefault(shade, []).append(f"M{x} {y}h{length}v1h-{length}z")
+            x += length
+    return "".join(
+        f'<path class="of{shade}" d="{"".join(paths)}"/>' for shade, paths in sorted(runs.items())
     )
 
 

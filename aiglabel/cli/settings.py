@@ -15,7 +15,13 @@ from typing import Any
 
 import typer
 
-from aiglabel.cli.options import MarkOptions, PolicyOptions, SignerOptions, TrustOptions
+from aiglabel.cli.options import (
+    MarkOptions,
+    PolicyOptions,
+    SearchOptions,
+    SignerOptions,
+    TrustOptions,
+)
 from aiglabel.errors import PolicyError, SigningError
 from aiglabel.key import Key
 from aiglabel.marks.credentials import Signer, TrustProfile
@@ -41,8 +47,10 @@ _OF_OPTION: Mapping[str, tuple[tuple[str, str, Any], ...]] = {
     "metadata_only": (("overlay", "enabled", False), ("watermark", "enabled", False)),
     "allow_broken_parent": (("credentials", "allow_broken_parent", True),),
     "trust": (("credentials", "trust", None),),
+    "effort": (("watermark", "effort", None),),
 }
 _Tables = dict[str, Any]
+_Group = MarkOptions | TrustOptions | SearchOptions
 
 
 @dataclass(frozen=True)
@@ -65,9 +73,7 @@ class Settings:
     signer: dict[str, str] = field(default_factory=dict)
 
 
-def load(
-    context: typer.Context, chosen: PolicyOptions, *groups: MarkOptions | TrustOptions
-) -> Settings:
+def load(context: typer.Context, chosen: PolicyOptions, *groups: _Group) -> Settings:
     """Lay all layers over one another.
 
     Raises
@@ -165,7 +171,7 @@ def _layers_of_file(values: _Tables, file: Path) -> list[tuple[str, _Tables]]:
 
 
 def _layers_of_options(
-    context: typer.Context, groups: Sequence[MarkOptions | TrustOptions]
+    context: typer.Context, groups: Sequence[_Group]
 ) -> list[tuple[str, _Tables]]:
     layers = []
     given = {name: value for group in groups for name, value in vars(group).items()}

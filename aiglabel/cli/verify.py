@@ -16,6 +16,7 @@ from aiglabel.cli.options import (
     KeyFiles,
     PolicyOptions,
     ResultOptions,
+    SearchOptions,
     TrustOptions,
     grouped,
 )
@@ -35,6 +36,7 @@ def verify(
     sources: Annotated[list[Path], typer.Argument(metavar="SRC", help="Files and folders.")],
     policies: PolicyOptions,
     trusting: TrustOptions,
+    searching: SearchOptions,
     files: FileOptions,
     results: ResultOptions,
     key: KeyFiles = None,
@@ -57,7 +59,7 @@ def verify(
     from aiglabel.cli.exits import Exit, of_verifying
     from aiglabel.cli.page import as_page
 
-    settings = layers.load(context, policies, trusting)
+    settings = layers.load(context, policies, trusting, searching)
     what = batch.VerifySettings(
         policy=settings.policy,
         keys=layers.load_keys(key, settings),

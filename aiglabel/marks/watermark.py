@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +13,19 @@ from numpy.typing import NDArray
 from aiglabel.evidence import Evidence, Outcome, Status
 from aiglabel.key import Key
 from aiglabel.media.picture import Picture
-from aiglabel.signal import image, quality
+from aiglabel.signal import detector, image, quality
+from aiglabel.signal.image import Detection
 from aiglabel.signal.informed import STRENGTHS
 
 MARK = "watermark"
+SHOWS: Final = 3.0
+"""Standard deviations of local correlation from which a place counts as marked."""
 # Frames of an animation that are looked at; a mark is in all of them or was cut out.
 _FRAMES_READ = 3
+_QUICK = "quick"
+_THOROUGH: Final = "thorough"
+# Blocks of 8 by 8 pixels that PSNR-HVS-M is taken of, about.
+_BLOCKS = 1024
 # Smaller statistics after the simulated JPEG are worth a warning: little is left for an attack.
 _COMFORT = 1.3
 
@@ -25,7 +33,9 @@ _COMFORT = 1.3
 def write(picture: Picture, payload: bytes, *, key: Key, strength: str | None = None) -> Outcome:
     """Mark every frame of `picture`, replacing its arrays (the old ones are not changed).
 
-    A picture too small to carry the mark stays as it is, and the outcome says so.
+    A picture too small to carry the mark stays as it is, and the outcome says so. Of several
+    frames its figures tell the worst. PSNR-HVS-M is that of a grid of blocks, `_BLOCKS` of them:
+    for a whole picture it would cost more than the mark; this is within 1 dB.
 
     Raises
     ------
@@ -35,13 +45,14 @@ def write(picture: Picture, payload: bytes, *, key: Key, strength: str | None = 
     if min(min(frame.shape[:2]) for frame in picture.frames) < image.LEAST_SIDE:
         least = f"it takes {image.LEAST_SIDE} pixels on the shortest side"
         return Outcome(mark=MARK, written=False, detail=f"the picture is too small: {least}")
-    margins, ratios, likeness, largest = [], [], [], []
+    margins, ratios, visible, likeness, largest = [], [], [], [], []
     for index, (colour, alpha) in enumerate(zip(picture.frames, picture.alpha, strict=True)):
         cover = _pixels(colour, alpha)
         marked = image.mark(cover, payload, key=key, strength=strength)
         picture.frames[index] = _colour_of(colour, cover, marked.pixels)
         margins.append(marked.statistic / marked.threshold)
         likeness.append(marked.ssim)
+        visible.append(_psnr_hvs_m(cover, marked.pixels))
         ratios.append(quality.psnr(colour, picture.frames[index]))
         largest.append(quality.largest_change(colour, picture.frames[index]))
     worst = min(margins)
@@ -57,6 +68,7 @@ def write(picture: Picture, payload: bytes, *, key: Key, strength: str | None = 
             "strength": strength or image.DEFAULT_STRENGTH,
             "margin": round(worst, 3),
             "psnr_db": _rounded(min(ratios)),
+            "psnr_hvs_m_db": _rounded(min(visible)),
             "ssim": _rounded(min(likeness)),
             "largest_change": round(max(largest)),
         },
@@ -74,54 +86,100 @@ def holds(picture: Picture, payload: bytes, *, key: Key) -> bool:
     return image.holds(first_frame(picture), payload, key=key)
 
 
-def read(picture: Picture, keys: Sequence[Key]) -> Evidence:
-    """Look for the marks of `keys`; several frames are looked at, the strongest answer counts."""
-    frames = len(picture.frames)
-    chosen = sorted(
-        {round(i * (frames - 1) / max(_FRAMES_READ - 1, 1)) for i in range(_FRAMES_READ)}
-    )
-    best, best_key, best_frame = None, None, 0
-    for index in chosen:
-        pixels = _pixels(picture.frames[index], picture.alpha[index])
-        answers = image.detect_any(pixels, keys=keys, looks=len(chosen))
-        for key, found in zip(keys, answers, strict=True):
-            better = best is None or (found.payload is not None, found.statistic) > (
-                best.payload is not None, best.statistic,
-            )  # fmt: skip
-            if better:
-                best, best_key, best_frame = found, key, index
-        if best is not None and best.payload is not None:
-            break
-    if best is None or best_key is None:
+def read(
+    picture: Picture, keys: Sequence[Key], *, effort: str = detector.DEFAULT_EFFORT
+) -> Evidence:
+    """Look for the marks of `keys`; the strongest answer counts.
+
+    Parameters
+    ----------
+    picture : Picture
+        A few frames are looked at as they are; then the first alone is searched, unless a mark was
+        found: a second mark of another key that only a search would find needs "thorough".
+    keys : sequence of Key
+    effort : {"quick", "full", "thorough"}
+        See `image.detect`.
+    """
+    if not keys:
         return Evidence(
             mark=MARK, status=Status.NOT_CHECKED, detail="no key was given to look with"
         )
-    payload = best.payload.hex() if best.payload else None
-    if payload:
-        status, detail = Status.PRESENT, f"payload {payload}, written with key {best_key.id}"
-    elif best.present:
-        status = Status.PRESENT
-        detail = f"a mark of key {best_key.id} is there, too damaged to read its payload"
-    else:
-        status = Status.ABSENT
-        detail = "no mark of the keys tried; that proves nothing about where the picture is from"
+    looks = _looks(len(picture.frames), effort)
+    frames = len({index for index, _ in looks})
+    seen: list[tuple[Detection, Key, int]] = []
+    for index, how in looks:
+        pixels = _pixels(picture.frames[index], picture.alpha[index])
+        answers = image.detect_any(pixels, keys=keys, looks=frames, effort=how, locate=True)
+        seen += zip(answers, keys, itertools.repeat(index))
+        if effort != _THOROUGH and any(one.payload is not None for one in answers):
+            break
+    found, key, index = max(seen, key=lambda one: certainty(one[0]))
+    status, detail = _told(found, key, effort)
     return Evidence(
         mark=MARK,
         status=status,
-        statistic=round(best.statistic, 3),
-        threshold=round(best.threshold, 3),
-        p_value=best.p_value,
-        payload=payload,
-        where=f"frame {best_frame + 1} of {frames}" if frames > 1 else None,
+        statistic=round(found.statistic, 3),
+        threshold=round(found.threshold, 3),
+        p_value=found.p_value,
+        payload=found.payload.hex() if found.payload else None,
+        where=f"frame {index + 1} of {len(picture.frames)}" if frames > 1 else None,
         detail=detail,
         facts={
-            "wire_format": image.WIRE_FORMAT,
-            "keys_tried": [key.id for key in keys],
-            "key": best_key.id if best.present else None,
-            "canonical_frame": best.geometry.frame if best.geometry else None,
-            "pose": best.geometry.pose if best.geometry and best.present else None,
+            "keys_tried": [one.id for one in keys],
+            "effort": effort,
+            "key": key.id if found.present else None,
+            **_particulars(found),
         },
+        presence=None if found.presence is None else _tenths(found.presence),
     )
+
+
+def certainty(found: Detection) -> tuple[bool, float]:
+    """By what detections are ranked: a payload, then how far the statistic is above chance."""
+    return found.payload is not None, found.statistic / found.threshold
+
+
+def _looks(frames: int, effort: str) -> list[tuple[int, str]]:
+    """Frames to look at in turn, and how hard: of several, searching each would take too long."""
+    chosen = {round(i * (frames - 1) / (_FRAMES_READ - 1)) for i in range(_FRAMES_READ)}
+    quick = [(index, _QUICK) for index in sorted(chosen)]
+    return quick if effort == _QUICK else [*quick, (0, effort)]
+
+
+def _told(found: Detection, key: Key, effort: str) -> tuple[Status, str]:
+    if found.payload is not None:
+        return Status.PRESENT, f"payload {found.payload.hex()}, written with key {key.id}"
+    if found.present:
+        return (
+            Status.PRESENT,
+            f"a mark of key {key.id} is there, too damaged to read its payload",
+        )
+    looked = ", in the picture as it is" if effort == _QUICK else ""
+    nothing = "that proves nothing about where the picture is from"
+    return Status.ABSENT, f"no mark of the keys tried{looked}; {nothing}"
+
+
+def _particulars(found: Detection) -> dict[str, Any]:
+    """Which mark was found, and how it lies in the picture; None where there is nothing to say."""
+    place = found.geometry if found.present else None
+    return {
+        "wire_format": found.wire_format if found.present else None,
+        "found": place.step if place else None,
+        # Marks of the first format have no tile.
+        "tile_pixels": round(place.tile, 1) if place and place.tile else None,
+        "angle": round(place.angle, 1) % 90 if place else None,
+        "stretch": round(place.stretch, 3) if place else None,
+        "covered": (
+            round(float((found.presence >= SHOWS).mean()), 3)
+            if found.presence is not None
+            else None
+        ),
+    }
+
+
+def _tenths(presence: NDArray[np.float32]) -> tuple[tuple[float, ...], ...]:
+    rows = np.round(presence.astype(np.float64), 1) + 0.0  # no -0.0
+    return tuple(map(tuple, rows.tolist()))
 
 
 def first_frame(picture: Picture) -> NDArray[Any]:
@@ -152,6 +210,21 @@ def _colour_of(colour: NDArray[Any], cover: NDArray[Any], marked: NDArray[Any]) 
         out[..., :3] = np.clip(np.rint(ink), 0, 255)
         return out
     return np.ascontiguousarray(marked[..., : colour.shape[2]])
+
+
+def _psnr_hvs_m(cover: NDArray[Any], marked: NDArray[Any]) -> float:
+    """`quality.psnr_hvs_m` of blocks evenly spread over (H, W, C) pictures."""
+    rows, columns = (length // 8 for length in cover.shape[:2])
+    step = max(1, math.ceil(math.sqrt(rows * columns / _BLOCKS)))
+    grey = 257 if cover.dtype == np.uint16 else 1
+
+    def chosen(picture: NDArray[Any]) -> NDArray[np.float32]:
+        whole = picture[: rows * 8, : columns * 8, :3]
+        blocks = whole.reshape(rows, 8, columns, 8, -1)[::step, :, ::step]
+        shape = (blocks.shape[0] * 8, blocks.shape[2] * 8, blocks.shape[4])
+        return np.asarray(blocks.reshape(shape) / np.float32(grey), np.float32)
+
+    return quality.psnr_hvs_m(chosen(cover), chosen(marked))
 
 
 def _rounded(value: float) -> float | None:

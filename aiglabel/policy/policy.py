@@ -20,6 +20,7 @@ from typing import Any, Literal, Self, get_type_hints
 from aiglabel.errors import LabelError, PolicyError
 from aiglabel.marks.overlay import OverlayStyle
 from aiglabel.rules import RULES
+from aiglabel.signal.detector import DEFAULT_EFFORT, EFFORTS
 from aiglabel.signal.informed import STRENGTHS
 
 COMMAND_LINE_TABLES = ("label", "key", "signer")
@@ -38,13 +39,24 @@ class OverlayPolicy(OverlayStyle):
 
 @dataclass(frozen=True, kw_only=True)
 class WatermarkPolicy:
-    """The blind watermark; `strength` is one of `signal.STRENGTHS`."""
+    """The blind watermark.
+
+    Attributes
+    ----------
+    enabled : bool
+    strength : {"invisible", "balanced", "robust"}
+        How strong it is written.
+    effort : {"quick", "full", "thorough"}
+        How hard verification looks for it, see `signal.image.detect`.
+    """
 
     enabled: bool = True
     strength: str = "balanced"
+    effort: str = DEFAULT_EFFORT
 
     def __post_init__(self) -> None:
         _choose("watermark.strength", self.strength, STRENGTHS)
+        _choose("watermark.effort", self.effort, EFFORTS)
 
 
 @dataclass(frozen=True, kw_only=True)

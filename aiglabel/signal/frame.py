@@ -1,56 +1,58 @@
-"""Canonical frame: the fixed square in which the mark lives, whatever the picture's size.
+"""Canonical frame: the sampling in which the mark is made, whatever the picture's size.
 
-The luma of a picture is resized to S×S, so a mere resize of the picture, also unequal in x and y,
-leaves every coefficient in its place and needs no search; and the work does not grow with the
-megapixels. S stays below the picture's shortest side, so the mark keeps to frequencies that survive
-compression and shrinking. The frame is split by a wavelet transform; its detail
-coefficients carry the mark.
+The luma is resized so that the root of its area is one of a few sides, keeping its proportions. So
+the work does not grow with the megapixels, the mark keeps to frequencies that survive compression
+and shrinking, and a picture that was merely resized needs no search.
 """
 
 from __future__ import annotations
 
 import math
-from functools import cache
 from typing import Any
 
 import cv2
 import numpy as np
-import pywt
 from numpy.typing import NDArray
 
 Float = NDArray[np.float32]
 
-LADDER = (64, 96, 128, 192, 256)
-# Pixels of the picture's shortest side a frame sample stands for, at least.
-_COARSENESS = 1.5
-LEVELS = (1, 2)
-WAVELET = "sym4"
+LADDER = (64, 96, 128, 192, 256, 384, 512, 640)
+# Pixels of the picture that a sample of the frame stands for, at least: finer detail is what
+# compression throws away first.
+_COARSENESS = 1.3
+# Frames tried for a smooth picture, and the side under which none is: four tiles side by side.
+_COARSER = 3
+_COARSEST = 256
 # Detection also tries the frames of pictures that were larger (shrunk since) or smaller (enlarged).
-_SHRUNK, _ENLARGED = 0.4, 16.0
-
-POSES = (
-    "upright", "mirrored", "flipped", "half turn",
-    "quarter turn left", "quarter turn right", "transposed", "transversed",
-)  # fmt: skip
-"""The eight ways to lay a picture on its sides; the canonical frame is square, so all fit."""
+_SHRUNK, _ENLARGED = 0.3, 4.5
 
 
-def side_for(shape: tuple[int, ...]) -> int:
-    """Return the frame side used when marking a picture of `shape` (H, W, …)."""
-    shortest = min(shape[:2])
-    return max((side for side in LADDER if _COARSENESS * side <= shortest), default=LADDER[0])
+def sides_to_mark(shape: tuple[int, ...]) -> list[int]:
+    """Return the frame sides for marking a picture of `shape` (H, W, …): the usual one first.
+
+    The others, coarser, are for smooth pictures.
+    """
+    root = math.sqrt(shape[0] * shape[1])
+    fitting = [side for side in LADDER if _COARSENESS * side <= root] or [LADDER[0]]
+    return [side for side in fitting[: -1 - _COARSER : -1] if side >= _COARSEST] or fitting[-1:]
 
 
 def sides_to_try(shape: tuple[int, ...]) -> list[int]:
     """Return the frame sides worth a look at detection, the likeliest first."""
-    shortest = min(shape[:2])
+    root = math.sqrt(shape[0] * shape[1])
     sides = [
         side
         for side in LADDER
-        if side * _SHRUNK <= shortest and (side == LADDER[-1] or shortest <= side * _ENLARGED)
+        if side * _SHRUNK <= root and (side >= _COARSEST or root <= side * _ENLARGED)
     ]
-    likely = side_for(shape)
-    return sorted(sides, key=lambda side: abs(np.log2(side / likely)))
+    likely = sides_to_mark(shape)[0]
+    return sorted(sides, key=lambda side: abs(math.log(side / likely)))
+
+
+def shape_of(shape: tuple[int, ...], side: int) -> tuple[int, int]:
+    """Return the frame (h, w) of a picture of `shape` (H, W, …): the root of h · w is `side`."""
+    scale = side / math.sqrt(shape[0] * shape[1])
+    return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
 
 
 def luma(rgb: NDArray[Any]) -> NDArray[Any]:
@@ -63,61 +65,9 @@ def luma(rgb: NDArray[Any]) -> NDArray[Any]:
     return gray
 
 
-def reduced(plane: NDArray[Any]) -> NDArray[Any]:
-    """Return a large plane at twice the largest frame, so that several frames cost one look at it.
-
-    Area filters nest: the frames come out as from the plane itself.
-    """
-    side = 2 * LADDER[-1]
-    return to_frame(plane, side) if min(plane.shape) > side else plane
-
-
 def to_frame(plane: NDArray[Any], side: int) -> Float:
-    """Resize an (H, W) plane to (side, side) float32, low-passed where it shrinks."""
-    method = cv2.INTER_AREA if min(plane.shape) >= side else cv2.INTER_CUBIC
-    frame: Float = cv2.resize(np.asarray(plane, np.float32), (side, side), interpolation=method)
-    return frame
-
-
-def posed(frame: Float, pose: str) -> Float:
-    """Return the frame turned or mirrored as `pose` says."""
-    turned: Any = {
-        "upright": frame, "mirrored": frame[:, ::-1], "flipped": frame[::-1],
-        "half turn": frame[::-1, ::-1], "quarter turn left": np.rot90(frame),
-        "quarter turn right": np.rot90(frame, -1), "transposed": frame.T,
-        "transversed": frame[::-1, ::-1].T,
-    }[pose]  # fmt: skip
-    return np.ascontiguousarray(turned)
-
-
-def analyse(frame: Float) -> list[Float]:
-    """Split a frame into detail bands: one (3, n, n) array a level, finest first."""
-    split = pywt.wavedec2(frame, WAVELET, mode="periodization", level=LEVELS[-1])
-    return [np.stack(split[-level]) for level in LEVELS]
-
-
-def synthesise(bands: list[Float]) -> Float:
-    """Return the (side, side) signal whose only content is `bands`; inverse of `analyse`."""
-    coarse = np.zeros_like(bands[-1][0])
-    split = [coarse, *(tuple(band) for band in reversed(bands))]
-    signal: Float = pywt.waverec2(split, WAVELET, mode="periodization")
-    return signal
-
-
-@cache
-def band_shapes(side: int) -> tuple[tuple[int, int, int], ...]:
-    """Shapes of the arrays of `analyse`."""
-    return tuple((3, side >> level, side >> level) for level in LEVELS)
-
-
-def flatten(bands: list[Float]) -> Float:
-    """Join the arrays of `analyse` into one vector, finest level first."""
-    return np.concatenate([band.ravel() for band in bands])
-
-
-def unflatten(vector: Float, side: int) -> list[Float]:
-    """Inverse of `flatten`."""
-    shapes = band_shapes(side)
-    ends = np.cumsum([math.prod(shape) for shape in shapes])[:-1]
-    parts = np.split(vector, ends)
-    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+    """Resize an (H, W) plane to its frame, float32, low-passed where it shrinks."""
+    height, width = shape_of(plane.shape, side)
+    method = cv2.INTER_AREA if height <= plane.shape[0] else cv2.INTER_CUBIC
+    frame: Any = cv2.resize(plane, (width, height), interpolation=method)
+    return np.asarray(frame, np.float32)

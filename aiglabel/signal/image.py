@@ -1,17 +1,20 @@
-"""Blind DWT watermark of pictures: 64 payload bits, keyed. Wire format ``aiglabel.dwt.1``.
+"""Blind DWT watermark of pictures: 64 payload bits, keyed. Wire format ``aiglabel.dwt.2``.
 
-Embedding adds to the luma a signal made of wavelet detail coefficients of the canonical frame
-(`frame`), each code bit spread over many of them by the key (`carrier`), as strong as the local
-activity hides (`mask`) and as it has to be (`informed`). Detection whitens the same coefficients,
-folds them into soft code bits, decodes (`code`), and states a p-value that holds for any picture
-(`statistics`).
+Embedding adds to the luma a tile of wavelet detail coefficients (`tile`) that repeats over the
+canonical frame (`frame`), as strong as the place hides (`mask`) and as it has to be (`informed`).
+Detection whitens (`whitening`), finds the tile again in what was cropped, turned or bent
+(`lattice`, `sync`, `detector`), folds all repetitions into soft code bits, decodes them (`code`),
+and states a p-value that holds for any picture (`statistics`). Marks of the first format,
+``aiglabel.dwt.1``, are still read (`dwt1`).
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import cv2
@@ -20,16 +23,32 @@ from numpy.typing import NDArray
 
 from aiglabel.errors import PayloadError
 from aiglabel.key import Key
-from aiglabel.signal import code, frame, informed, mask, quality, statistics
-from aiglabel.signal.carrier import Carrier, carrier
+from aiglabel.signal import (
+    code,
+    detector,
+    dwt1,
+    frame,
+    informed,
+    quality,
+    statistics,
+    sync,
+    tile,
+    whitening,
+)
+from aiglabel.signal.detector import EFFORTS, Finding
 from aiglabel.signal.informed import STRENGTHS, Strength
+from aiglabel.signal.sync import Peak
 
-WIRE_FORMAT: Final = "aiglabel.dwt.1"
-# Times the threshold at which decoding has never failed in trials.
-_SAFE = 1.25
-# Share of right code bits: 80 % at that statistic, below 75 % beside an equally strong older mark.
+WIRE_FORMAT: Final = "aiglabel.dwt.2"
+# Times the threshold at which decoding has never failed in trials; and the share of right code
+# bits: 80 % at that statistic, below 75 % beside an equally strong older mark.
+_SAFE = 1.3
 _AGREEING = 0.75
+# Share of the wanted margin at which no coarser frame is tried.
+_ENOUGH = 0.85
 _STRIP = 64
+# Side of the thumbnail that chooses where the tile begins.
+_THUMBNAIL = 8
 
 DEFAULT_STRENGTH: Final = "balanced"
 LEAST_SIDE: Final = 40
@@ -41,21 +60,27 @@ Pixels = NDArray[Any]
 
 @dataclass(frozen=True)
 class Geometry:
-    """How the picture was looked at.
+    """Where the mark was found.
 
     Attributes
     ----------
-    frame : int
-        Side of the canonical frame.
-    pose : str
-        How the picture had to be turned to be as it was marked; see `frame.POSES`.
+    step : str
+        "as it is", or how hard it was to find: "searched", "polished", "registered".
+    tile : float
+        Side of the tile in pixels of the picture.
+    angle : float
+        By how much the tile is turned, degrees in [0, 90): its own pose is anybody's.
+    stretch : float
+        Its width over its height, 1 where the picture kept its proportions.
     """
 
-    frame: int
-    pose: str = "upright"
+    step: str
+    tile: float
+    angle: float
+    stretch: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Detection:
     """Result of looking for the mark.
 
@@ -64,12 +89,16 @@ class Detection:
     payload : bytes or None
         The 8 payload bytes; None when there is no mark or too little of it is left to read.
     statistic, threshold : float
-        Normalised correlation with the nearest codeword, and the value that unmarked pictures
-        exceed with probability at most 1e-9 over all hypotheses.
+        Normalised correlation with the message, or with the pilots where no message was read, and
+        the value that unmarked pictures exceed with probability at most 1e-9 over all hypotheses.
     p_value : float
-        Upper bound, over all codewords and frames tried.
+        Upper bound, over everything that was tried.
     geometry : Geometry or None
         Where the statistic was found.
+    wire_format : str
+        Of the mark.
+    presence : float32 (rows, columns) or None
+        Where the mark is, with ``locate=True``; see `detector.presence`.
     """
 
     payload: bytes | None
@@ -77,6 +106,8 @@ class Detection:
     threshold: float
     p_value: float
     geometry: Geometry | None
+    wire_format: str = WIRE_FORMAT
+    presence: Float | None = None
 
     @property
     def present(self) -> bool:
@@ -84,7 +115,7 @@ class Detection:
         return self.statistic >= self.threshold
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Marked:
     """A marked picture and what is known of the mark; see `mark`.
 
@@ -96,16 +127,22 @@ class Marked:
         Statistic the mark still has after a simulated JPEG of the canonical frame.
     threshold : float
         What it needs to be told from chance.
-    geometry : Geometry
-    ssim : float
-        Of the canonical frames before and after; see `quality.ssim`.
+    side : int
+        Root of the area of the canonical frame, in samples.
+    frames : pair of float32 (h, w)
+        Canonical frame before and after.
     """
 
     pixels: Pixels
     statistic: float
     threshold: float
-    geometry: Geometry
-    ssim: float
+    side: int
+    frames: tuple[Float, Float]
+
+    @cached_property
+    def ssim(self) -> float:
+        """Structural similarity of the two frames; see `quality.ssim`."""
+        return quality.ssim(*self.frames)
 
 
 def embed(
@@ -162,114 +199,146 @@ def mark(
     wanted = (
         STRENGTHS[strength or DEFAULT_STRENGTH] if not isinstance(strength, Strength) else strength
     )
-    word = code.encode(payload, key.derive("image-1/tag"))
+    word = code.DWT_2.encode(payload, key.derive("image-2/tag"))
     if min(rgb.shape[:2]) < LEAST_SIDE:
         raise PayloadError(
             f"a picture of {rgb.shape[1]} by {rgb.shape[0]} pixels is too small for the watermark",
             remedy=f"It takes {LEAST_SIDE} pixels on the shortest side",
         )
     plane, opacity = _cover(rgb)
-    side = frame.side_for(plane.shape)
-    host = frame.to_frame(plane, side)
-    residual, left = informed.residual(
-        host, None if opacity is None else frame.to_frame(opacity, side), word,
-        _carrier(key, side), wanted, shortest=min(plane.shape),
-    )  # fmt: skip
-    limit = statistics.threshold(_hypotheses(1))
-    likeness = quality.ssim(host, host + residual)
-    return Marked(_add(rgb, residual), left, limit, Geometry(side), likeness)
+    limit, _ = detector.limits(1)
+    best, best_side, best_host = None, 0, None
+    for side in frame.sides_to_mark(plane.shape):
+        host = frame.to_frame(plane, side)
+        marking = informed.marking(
+            host, None if opacity is None else frame.to_frame(opacity, side), word,
+            tile.carrier(key), _lay(host, payload, key), wanted,
+            coarseness=math.sqrt(plane.size) / side,
+        )  # fmt: skip
+        if best is None or marking.kept > best.kept:
+            best, best_side, best_host = marking, side, host
+        # A smooth picture holds a coarser mark better, which compression leaves alone.
+        if not marking.fragile or marking.kept >= _ENOUGH:
+            break
+    assert best is not None
+    assert best_host is not None
+    frames = (best_host, best_host + best.residual)
+    return Marked(_add(rgb, best.residual), best.statistic, limit, best_side, frames)
 
 
-def detect(rgb: Pixels, *, key: Key) -> Detection:
+def detect(
+    rgb: Pixels, *, key: Key, effort: str = detector.DEFAULT_EFFORT, locate: bool = False
+) -> Detection:
     """Look for the mark of `key` in one picture of any size, without knowing the original.
 
     Parameters
     ----------
     rgb : uint8, uint16, or float in [0, 1], shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)
     key : Key
+    effort : {"quick", "full", "thorough"}
+        "quick" looks at the picture as it is only, "full" also searches what was cropped, turned or
+        bent, which takes up to a second where there is nothing; "thorough" searches several
+        seconds, and for marks of the first format too.
+    locate : bool
+        Also return where in the picture a mark is that was read.
     """
-    return detect_any(rgb, keys=[key])[0]
+    return detect_any(rgb, keys=[key], effort=effort, locate=locate)[0]
 
 
-def detect_any(rgb: Pixels, *, keys: Sequence[Key], looks: int = 1) -> list[Detection]:
-    """Look for the marks of several keys: transforms are shared, a key costs its decoding.
+def detect_any(
+    rgb: Pixels, *, keys: Sequence[Key], looks: int = 1, effort: str = detector.DEFAULT_EFFORT,
+    locate: bool = False,
+) -> list[Detection]:  # fmt: skip
+    """Look for the marks of several keys: transforms are shared, a key costs its correlations.
 
-    The picture is looked at as it is; then, for the keys that gave no payload, mirrored and turned
-    by quarters too. `looks` is how many pictures (frames) are looked at for one answer: the
-    false-positive rate holds for all of them together.
+    `looks` is how many pictures (frames) are looked at for one answer: the false-positive rate
+    holds for all of them together.
     """
     _check(rgb)
     plane, _ = _cover(rgb)
-    sides = frame.sides_to_try(plane.shape)
-    log = _hypotheses(max(len(sides) * len(keys) * len(frame.POSES) * looks, 1))
-    found = [Detection(None, 0.0, statistics.threshold(log), 1.0, None) for _ in keys]
-    if not sides:
-        return found
-    plane = frame.reduced(plane)
-    frames = [frame.to_frame(plane, side) for side in sides]
-    for poses in (frame.POSES[:1], frame.POSES[1:]):
-        open_ = [index for index, one in enumerate(found) if one.payload is None]
-        if not open_:
-            break
-        views = [
-            (Geometry(side, pose), mask.view(frame.posed(one, pose)).white())
-            for side, one in zip(sides, frames, strict=True)
-            for pose in poses
-        ]
-        better = _decide(views, [keys[index] for index in open_], log)
-        for index, one in zip(open_, better, strict=True):
-            if one.statistic > found[index].statistic:
+    tries = len(keys) * looks
+    found = [
+        _detection(one, tries, plane.shape, locate=locate)
+        for one in detector.search(plane, keys, EFFORTS[effort], looks=looks)
+    ]
+    unread = [index for index, one in enumerate(found) if one.payload is None]
+    if effort == "thorough" and unread:
+        older = _older(plane, [keys[index] for index in unread], tries)
+        for index, one in zip(unread, older, strict=True):
+            if one.payload is not None or (one.present and not found[index].present):
                 found[index] = one
     return found
 
 
 def holds(rgb: Pixels, payload: bytes, *, key: Key) -> bool:
-    """Whether a known payload would be read from a picture that kept its proportions.
+    """Whether a known payload would be read from a picture that kept its geometry.
 
-    Cheap: one frame, one pose, no decoding. For reading a write back, not for judging files. It
-    wants some margin, and most code bits right: otherwise an older mark drowns the new one.
+    Cheap: a few frames, no decoding. For reading a write back, not for judging files. It wants some
+    margin, and most code bits right: otherwise an older mark drowns the new one.
     """
     plane, _ = _cover(rgb)
-    side = frame.side_for(plane.shape)
-    soft = _soft_bits(side, mask.view(frame.to_frame(plane, side)).white(), key)
-    agreeing = soft * code.encode(payload, key.derive("image-1/tag"))
-    enough = _SAFE * statistics.threshold(_hypotheses(1))
-    return float(agreeing.sum()) >= enough and float((agreeing > 0).mean()) >= _AGREEING
+    carrier = tile.carrier(key)
+    word = code.DWT_2.encode(payload, key.derive("image-2/tag"))
+    limit, _ = detector.limits(1)
+    for side in frame.sides_to_try(plane.shape):
+        white = whitening.whitened(frame.to_frame(plane, side))
+        spectrum = whitening.flattened(tile.fold(white))
+        agreeing = carrier.soft(sync.values(spectrum, sync.find(spectrum, carrier))) * word
+        if agreeing.sum() >= _SAFE * limit and (agreeing > 0).mean() >= _AGREEING:
+            return True
+    return False
 
 
-def _decide(
-    views: list[tuple[Geometry, Float]], keys: Sequence[Key], log: float
-) -> list[Detection]:
-    """Decode every view with every key, all in one go; the best view of a key is its answer."""
-    soft = np.stack([_soft_bits(view.frame, white, key) for key in keys for view, white in views])
-    tag_keys = [key.derive("image-1/tag") for key in keys for _ in views]
-    words, payloads = code.decode(soft, tag_keys)
-    scores = (soft * words).sum(axis=1).reshape(len(keys), len(views))
-    limit = statistics.threshold(log)
-    found = []
-    for index, row in enumerate(scores):
-        best = int(row.argmax())
-        score = float(row[best])
-        payload = payloads[index * len(views) + best] if score >= limit else None
-        p_value = statistics.p_value(score, log)
-        found.append(Detection(payload, score, limit, p_value, views[best][0]))
-    return found
+def _lay(host: Float, payload: bytes, key: Key) -> Peak:
+    """Choose where the tile begins and how it lies, by what the picture shows and says.
+
+    A detector finds any choice. That it differs from picture to picture keeps the average of many
+    marked pictures from showing the tile.
+    """
+    small = cv2.resize(host, (_THUMBNAIL, _THUMBNAIL), interpolation=cv2.INTER_AREA)
+    seen = np.clip(np.rint(small), 0, 255).astype(np.uint8).tobytes()
+    drawn = hashlib.blake2b(payload + seen, key=key.derive("image-2/lay"), digest_size=3).digest()
+    return Peak(0.0, drawn[0] % tile.POSES, drawn[1] % tile.SIDE, drawn[2] % tile.SIDE)
 
 
-def _soft_bits(side: int, white: Float, key: Key) -> Float:
-    """Fold into code bits (352,), scaled so that their product with a codeword is the statistic."""
-    used = _carrier(key, side)
-    return used.fold(white) / np.float32(used.norm(white))
+def _detection(found: Finding, looks: int, shape: tuple[int, ...], *, locate: bool) -> Detection:
+    """State what was found: the message where one was read, else the pilots."""
+    tried = detector.hypotheses(looks)
+    limits = detector.limits(looks)
+    read = found.payload is not None
+    score, log, limit = (
+        (found.message, tried[0], limits[0]) if read else (found.pilots, tried[1], limits[1])
+    )
+    return Detection(
+        found.payload,
+        score,
+        limit,
+        min(1.0, detector.TESTS * statistics.p_value(score, log)),
+        _geometry(found),
+        presence=detector.presence(found, shape) if read and locate else None,
+    )
 
 
-def _hypotheses(views: int) -> float:
-    """Log of the sign patterns tried: every information word in every frame under every key."""
-    return code.INFO_BITS * math.log(2) + math.log(views)
+def _older(plane: NDArray[Any], keys: Sequence[Key], looks: int) -> list[Detection]:
+    """Look for marks of the first format, in the whole picture in every pose."""
+    extra = math.log(detector.TESTS * looks / len(keys))
+    where = Geometry(detector.AS_IT_IS, 0.0, 0.0, 1.0)
+    return [
+        Detection(
+            one.payload, one.statistic, one.threshold, one.p_value, where, dwt1.WIRE_FORMAT
+        )
+        for one in dwt1.read(plane, keys, log_hypotheses_extra=extra)
+    ]  # fmt: skip
 
 
-def _carrier(key: Key, side: int) -> Carrier:
-    count = sum(math.prod(shape) for shape in frame.band_shapes(side))
-    return carrier(key, f"image-1/carrier/{side}", count, code.CODE_BITS)
+def _geometry(found: Finding) -> Geometry | None:
+    if found.sighting is None:
+        return None
+    view = found.sighting.view
+    (a, b), (c, d) = view.laid.matrix / view.scale
+    width, height = math.hypot(a, c), math.hypot(b, d)
+    angle = math.degrees(math.atan2(c, a)) % 90
+    return Geometry(view.step, tile.SIDE * math.sqrt(width * height), angle, width / height)
 
 
 def _check(rgb: Pixels) -> None:

@@ -1,14 +1,16 @@
 """Informed embedding, in closed loop, on the canonical frame.
 
-Informed: the host's own projection on each code bit is known, and each bit gets just the gain that
-brings it to a common margin (water-filling; Malvar and Florencio 2003 for the idea). Closed loop:
-the mark is attacked by a JPEG in memory, and its amplitude follows what is left of it.
+Informed: the host's own projection on each coefficient is known, and each gets the gain that brings
+it nearer to a common margin (water-filling; Malvar and Florencio 2003 for the idea). Closed loop:
+the marked frame is attacked by a JPEG in memory, whole and cut into quarters, and the strength
+follows what is left of the mark, within limits of visibility.
 
 None of this is part of the wire format: a detector does not know how strong a mark was made.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,23 +18,25 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from aiglabel.signal import frame, mask
-from aiglabel.signal.carrier import Carrier
+from aiglabel.signal import mask, sync, tile, whitening
+from aiglabel.signal.sync import Peak
+from aiglabel.signal.tile import Carrier
 
 Float = NDArray[np.float32]
 
-# A code bit never gets less than this of its share, so that parts of the picture hold too, nor so
-# much that its few coefficients show.
-_MIN_GAIN, _MAX_GAIN = 0.3, 2.5
-# Quality of the simulated JPEG. A picture much larger than the frame averages a harsh JPEG's errors
-# away, which a mild one of the frame itself stands for.
-_QUALITY_LARGE, _QUALITY_SMALL = 90, 60
-_LARGE = 1.5  # times the frame
-# Share of the statistic a simulated JPEG usually takes, for the first guess.
-_USUAL_LOSS = 2.0
+# Gains are mild: what the host lends is gone after the first crop.
+_MIN_GAIN, _MAX_GAIN = 0.7, 1.5
 _STEPS = 4
+# A quarter has about half the ratio of the whole; it is weighed a little less than its share, so
+# that a weak quarter makes the whole stronger.
+_QUARTER = 1.5
+# Root of the area, in pixels, up to which the bounds of visibility hold as they are; every doubling
+# adds 3 dB to them, up to so many.
+_SMALL, _FINEST = 600.0, 2.0
+# And so much of the margin is added for each of them: of a large picture smaller parts should hold.
+_LARGER = 0.1
 # The statistic grows about linearly with the amplitude: steps within these need no second look.
-_NEAR = (0.75, 1.3)
+_NEAR = (0.9, 1.12)
 
 
 @dataclass(frozen=True)
@@ -42,82 +46,154 @@ class Strength:
     Attributes
     ----------
     margin : float
-        Statistic the mark shall keep after a simulated JPEG; the amplitude is chosen for it.
-    faintest, strongest : float
-        Bounds of that amplitude: change of a coefficient in a flat area, in grey levels of 255.
+        Signal-to-noise ratio that the message shall keep after the simulated attack: its
+        correlation with the codeword in standard deviations of the noise; 17 is just readable.
+    clearest, coarsest : float
+        Bounds of the peak signal-to-noise ratio, dB, of a picture of a third of a megapixel; no
+        marked picture is coarser. A larger one has more room for the message, so its bounds are
+        higher.
+    flat : float
+        Most that flat areas may change, root mean square in grey levels of 255.
+    extremes : float
+        Share of the change that pure black and white get. With 0 they stay as they are, and a
+        picture of nothing else, such as line art, cannot be marked.
     """
 
     margin: float
-    faintest: float
-    strongest: float
+    clearest: float
+    coarsest: float
+    flat: float
+    extremes: float = 0.0
 
 
 STRENGTHS: Final = {
-    "invisible": Strength(24.0, 0.2, 0.9),
-    "balanced": Strength(32.0, 0.3, 1.3),
-    "robust": Strength(48.0, 0.45, 1.8),
+    "invisible": Strength(17.5, 48.0, 42.0, 0.6),
+    "balanced": Strength(20.5, 46.0, 38.7, 0.85),
+    "robust": Strength(28.0, 44.0, 36.0, 1.5, 0.6),
 }
 
 
-def residual(
-    host: Float,
-    opacity: Float | None,
-    word: NDArray[np.int8],
-    carrier: Carrier,
-    strength: Strength,
-    *,
-    shortest: int,
-) -> tuple[Float, float]:
+@dataclass(frozen=True, eq=False)
+class Marking:
+    """What to add to a frame, and what of it is expected to hold.
+
+    Attributes
+    ----------
+    residual : float32, shape (h, w)
+    statistic : float
+        Of the message after the simulated attack; see `statistics`.
+    kept : float
+        Share of the wanted margin that is kept, 1 where the limits of visibility allowed it.
+    fragile : bool
+        Whether compression is what takes the rest, as in a smooth picture; in a rough one it is
+        the picture's own detail.
+    """
+
+    residual: Float
+    statistic: float
+    kept: float
+    fragile: bool
+
+
+def marking(
+    host: Float, opacity: Float | None, word: NDArray[np.int8], carrier: Carrier, lay: Peak,
+    strength: Strength, *, coarseness: float,
+) -> Marking:  # fmt: skip
     """Return what to add to a frame so that it carries a codeword.
 
     Parameters
     ----------
-    host : float32, shape (side, side)
+    host : float32, shape (h, w)
         Canonical frame, grey levels.
     opacity : float32 of the same shape, or None
         In [0, 1]; where the picture is transparent nothing is added.
     word : int8, shape (code bits,)
         Codeword, ±1.
     carrier : Carrier
+    lay : Peak
+        Pose and offset of the tile, free to choose.
     strength : Strength
-    shortest : int
-        Shortest side of the picture, in pixels.
-
-    Returns
-    -------
-    residual : float32, shape (side, side)
-    statistic : float
-        What the mark is expected to keep after a simulated JPEG of the frame.
+    coarseness : float
+        Pixels of the picture that a sample of the frame stands for.
     """
-    view = mask.view(host)
-    visible = view.visible()
+    signs = carrier.signs(word)
+    detail, variance = whitening.details(host)
+    visible = mask.visible(variance, host, extremes=strength.extremes)
     if opacity is not None:
-        visible *= _opacity_of_bands(opacity)
-    white = view.white()
-    own = carrier.fold(white) * word
-    reach = np.maximum((visible / view.scale())[carrier.order].sum(axis=1), 1e-3)
-    gains = _water_fill(own, reach)
-    change = np.zeros_like(visible)
-    change[carrier.order] = carrier.chips * (word * gains)[:, None] * visible[carrier.order]
-    unit = frame.synthesise(frame.unflatten(change, len(host)))
-    norm = carrier.norm(white)
-    guess = (_USUAL_LOSS * strength.margin * norm - own.sum()) / float((reach * gains).sum())
-    amplitude = min(max(float(guess), strength.faintest), strength.strongest)
-    quality = _QUALITY_LARGE if shortest >= _LARGE * len(host) else _QUALITY_SMALL
-    left = 0.0
-    for _ in range(_STEPS):
-        left = _statistic(_after_jpeg(host + amplitude * unit, quality), word, carrier)
-        better = amplitude * strength.margin / max(left, 1.0)
-        better = min(max(better, strength.faintest), strength.strongest)
-        step, amplitude = better / amplitude, better
-        left *= step
-        if _NEAR[0] < step < _NEAR[1]:
+        visible *= opacity
+    nominal = tile.gains() * signs
+    unit = _laid(nominal, lay, host.shape) * visible
+    root = math.sqrt(host.size) * coarseness
+    margin = strength.margin * (1 + _LARGER * _room(root))
+    softest, loudest = _amplitudes(unit, strength, root)
+    if loudest == 0:  # nowhere to put a mark
+        return Marking(np.zeros_like(host), 0.0, 0.0, fragile=False)
+    own, reach = _projections(detail, variance, unit, signs, lay)
+    gains = _water_fill(own, reach * np.float32(math.sqrt(softest * loudest)))
+    unit = _laid(nominal * gains, lay, host.shape) * visible
+    softest, loudest = _amplitudes(unit, strength, root)
+    amplitude, left, weak = math.sqrt(softest * loudest), 0.0, 0.0
+    quality = _jpeg_quality(coarseness)
+    for step in range(_STEPS):
+        attacked = _after_jpeg(host + np.float32(amplitude) * unit, quality)
+        white = whitening.whitened(attacked)
+        left = _statistic(white, signs, carrier, lay)
+        ratio = _ratio(left, carrier)
+        if step == 0:  # which part of the picture is weak changes little with the strength
+            weak = min(_QUARTER * _weakest_quarter(white, signs, carrier, lay) / max(ratio, 1.0), 1)
+        better = amplitude * margin / max(weak * ratio, 1.0)
+        better = min(max(better, softest), loudest)
+        change, amplitude = better / amplitude, better
+        if _NEAR[0] < change < _NEAR[1]:
             break
-    return np.float32(amplitude) * unit, left
+    kept = change * weak * ratio / margin
+    return Marking(np.float32(amplitude) * unit, left, kept, fragile=weak >= 1)
+
+
+def _laid(values: Float, lay: Peak, shape: tuple[int, ...]) -> Float:
+    """The tile with these coefficients, laid out over a frame."""
+    one = tile.posed(tile.synthesise(values), lay.pose)
+    return tile.spread(np.roll(one, (int(lay.down), int(lay.right)), (0, 1)), shape)
+
+
+def _amplitudes(unit: Float, strength: Strength, root: float) -> tuple[float, float]:
+    """Bounds of the amplitude that follow from the limits of visibility.
+
+    `root` is the root of the picture's area in pixels.
+    """
+    power = float(np.mean(unit * unit))
+    if power < 1e-6:
+        return 0.0, 0.0
+    softest, loudest = (
+        255 / math.sqrt(power) * 10 ** (-(ratio + _room(root)) / 20)
+        for ratio in (strength.clearest, strength.coarsest)
+    )
+    loudest = min(loudest, strength.flat)
+    return min(softest, loudest), loudest
+
+
+def _room(root: float) -> float:
+    """Decibels by which a picture with that root of its area, in pixels, is marked more finely."""
+    return min(max(10 * math.log10(root / _SMALL), 0.0), _FINEST)
+
+
+def _projections(
+    detail: Float, variance: Float, unit: Float, signs: Float, lay: Peak
+) -> tuple[Float, Float]:
+    """The host's own projection on every signed coefficient, and that of the mark at amplitude 1.
+
+    Both through the same flattening; of the mark the mean of each level, which varies little.
+    """
+    spectrum = np.fft.rfft2(tile.fold(detail / variance))
+    flattening = whitening.flattening(spectrum)
+    own = sync.values((spectrum * flattening).astype(np.complex64), lay) * signs
+    marked = np.fft.rfft2(tile.fold((unit - whitening.blurred(unit, (5, 5))) / variance))
+    reach = sync.values((marked * flattening).astype(np.complex64), lay) * signs
+    return own, np.maximum(tile.level_means(reach), np.float32(1e-9))
 
 
 def _water_fill(own: Float, reach: Float) -> Float:
-    """Gains of the code bits, mean square 1, that lift the weakest bits first."""
+    """Gains of the coefficients, mean square 1, that lift the weakest first."""
     low, high = float(own.min()), float((own + _MAX_GAIN * reach).max())
     gains = np.ones_like(reach)
     for _ in range(16):
@@ -130,23 +206,40 @@ def _water_fill(own: Float, reach: Float) -> Float:
     return gains
 
 
-def _statistic(plane: Float, word: NDArray[np.int8], carrier: Carrier) -> float:
-    white = mask.view(plane).white()
-    return float(carrier.fold(white) @ word) / carrier.norm(white)
+def _weakest_quarter(white: Float, signs: Float, carrier: Carrier, lay: Peak) -> float:
+    """Signal-to-noise ratio of the message in the quarter of a frame that has least of it."""
+    tall, wide = (max(length // 2, tile.SIDE) for length in white.shape)
+    quarters = [
+        _statistic(white[top : top + tall, left : left + wide], signs, carrier,
+                   Peak(lay.height, lay.pose, lay.down - top, lay.right - left))
+        for top in {0, max(white.shape[0] - tall, 0)}
+        for left in {0, max(white.shape[1] - wide, 0)}
+    ]  # fmt: skip
+    return _ratio(min(quarters), carrier)
+
+
+def _statistic(white: Float, signs: Float, carrier: Carrier, lay: Peak) -> float:
+    found = sync.values(whitening.flattened(tile.fold(white)), lay)[carrier.message]
+    norm = max(float(np.linalg.norm(found)), 1e-9)
+    return float(found @ signs[carrier.message]) / norm
+
+
+def _ratio(statistic: float, carrier: Carrier) -> float:
+    """Signal-to-noise ratio behind a normalised correlation."""
+    rest = 1 - statistic * abs(statistic) / len(carrier.message)
+    return statistic / math.sqrt(max(rest, 0.02))
+
+
+def _jpeg_quality(coarseness: float) -> int:
+    """Quality for the frame that stands for a harsh JPEG of the picture.
+
+    Resizing to the frame averages much of a large picture's errors away.
+    """
+    return round(min(max(30 * coarseness, 40), 90))
 
 
 def _after_jpeg(plane: Float, quality: int) -> Float:
-    pixels = np.clip(np.rint(plane), 0, 255).astype(np.uint8)
+    pixels: Any = cv2.convertScaleAbs(plane)
     _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
     attacked: Any = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
     return np.asarray(attacked, np.float32)
-
-
-def _opacity_of_bands(opacity: Float) -> Float:
-    """Opacity at the place of each coefficient, in the order of `frame.flatten`."""
-    shapes = frame.band_shapes(len(opacity))
-    bands = [
-        np.broadcast_to(cv2.resize(opacity, shape[:0:-1], interpolation=cv2.INTER_AREA), shape)
-        for shape in shapes
-    ]
-    return frame.flatten(bands)

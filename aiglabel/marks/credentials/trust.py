@@ -40,7 +40,7 @@ ACCEPTED_PURPOSES = (
     "1.3.6.1.4.1.311.76.59.1.9",  # Microsoft C2PA signing
     "1.3.6.1.4.1.62558.2.1",  # c2pa-kp-claimSigning
 )
-SOFT_BINDING_ALGORITHM = "org.aiglabel.dwt.1"
+SOFT_BINDING_ALGORITHM = "org.aiglabel.dwt.2"
 
 
 class Grade(StrEnum):

@@ -1,0 +1,255 @@
+"""Keyed synchronisation: where the tile begins, how it is turned, and how the picture was bent.
+
+The unkeyed search (`lattice`) proposes matrices; here a plane is laid back into canonical
+coordinates, folded, and correlated with the pilots of a key at every offset and in every pose.
+The pilots' signs are drawn apart from those of the message, so however hard the pilots were
+searched for, the message's statistic stays that of random signs (`statistics`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from aiglabel.signal import tile, whitening
+from aiglabel.signal.lattice import MOVES, Matrices
+from aiglabel.signal.tile import SIDE, Carrier, Spectrum
+
+Float = NDArray[np.float32]
+
+_MOST_SAMPLES = 1600
+_RIM = 7
+_POLISH = (0.002, 0.001, 0.0005)
+# Registration: farthest offset looked at and width of the windows, in samples, round by round.
+_ROUNDS = ((7, 160), (4, 96), (3, 64))
+_CELL = 16
+_CELLS = SIDE // _CELL
+_LEAST_PEAK = 2.5
+_PILOT_SHARE = 0.6
+
+
+@dataclass(frozen=True, eq=False)
+class Laid:
+    """A plane laid into canonical coordinates.
+
+    Attributes
+    ----------
+    white : float32, shape (h, w)
+        Whitened canonical plane, zero outside the picture.
+    matrix : float64, shape (2, 2)
+    origin : float64, shape (2,)
+        Plane coordinates (x, y) of a canonical point u are ``matrix @ (u + origin)``.
+    """
+
+    white: Float
+    matrix: Matrices
+    origin: NDArray[np.float64]
+
+    def spectrum(self) -> Spectrum:
+        """Flattened spectrum of the folded tile."""
+        return whitening.flattened(tile.fold(self.white))
+
+
+@dataclass(frozen=True)
+class Peak:
+    """Where the pilots fit best: the tile lies in `pose`, moved by (down, right) samples.
+
+    `height` is the correlation there in standard deviations of the correlation elsewhere.
+    """
+
+    height: float
+    pose: int
+    down: float
+    right: float
+
+
+def lay(plane: Float, matrix: Matrices, *, whiten: bool) -> Laid:
+    """Lay a plane into canonical coordinates; with `whiten` a plane of luma, whitened after.
+
+    Whitening before is cheaper where many matrices are tried, whitening after is exact.
+    """
+    height, width = plane.shape
+    corners = np.array([[0, 0], [width, 0], [0, height], [width, height]]) @ np.linalg.inv(matrix).T
+    origin = corners.min(axis=0)
+    size = np.minimum(np.ceil(corners.max(axis=0) - origin), _MOST_SAMPLES).astype(int)
+    affine = np.column_stack([matrix, matrix @ origin])
+    # OpenCV takes the sizes as (width, height).
+    shape = (max(int(size[0]), 1), max(int(size[1]), 1))
+    if not whiten:
+        white: Any = cv2.warpAffine(plane, affine, shape, flags=cv2.WARP_INVERSE_MAP)
+        return Laid(white, matrix, origin)
+    luma: Any = cv2.warpAffine(
+        plane, affine, shape, flags=cv2.WARP_INVERSE_MAP | cv2.INTER_CUBIC,
+        borderMode=cv2.BORDER_REPLICATE,
+    )  # fmt: skip
+    white = whitening.whitened(luma)
+    whole = np.zeros(plane.shape, np.uint8)
+    whole[_RIM:-_RIM, _RIM:-_RIM] = 1
+    inside: Any = cv2.warpAffine(whole, affine, shape, flags=cv2.WARP_INVERSE_MAP)
+    return Laid(np.multiply(white, inside, out=white), matrix, origin)
+
+
+def find(spectrum: Spectrum, carrier: Carrier) -> Peak:
+    """Correlate a folded tile with the pilots at every offset and in every pose."""
+    correlation = np.fft.irfft2(spectrum * carrier.templates, s=(SIDE, SIDE))
+    pose, row, column = np.unravel_index(int(correlation.argmax()), correlation.shape)
+    spread = max(float(correlation.std()), 1e-12)
+    surface = correlation[pose]
+    down = row + _vertex(surface[row - 1, column], surface[row, column],
+                         surface[(row + 1) % SIDE, column])  # fmt: skip
+    right = column + _vertex(surface[row, column - 1], surface[row, column],
+                             surface[row, (column + 1) % SIDE])  # fmt: skip
+    return Peak(float(surface[row, column]) / spread, int(pose), float(down), float(right))
+
+
+def values(spectrum: Spectrum, peak: Peak) -> Float:
+    """Coefficients (COEFFICIENTS,) of a folded tile that lies as `peak` says."""
+    moved = whitening.shifted_tile(spectrum, peak.down, peak.right)
+    return tile.analyse(tile.upright(moved, peak.pose))
+
+
+def polished(white: Float, matrix: Matrices, carrier: Carrier, height: float) -> Matrices:
+    """Turn, stretch and shear a lattice a little as long as the pilots gain by it."""
+    for step in _POLISH:
+        for _ in range(2):
+            tried = matrix + (MOVES * step) @ matrix
+            peaks = [find(lay(white, one, whiten=False).spectrum(), carrier) for one in tried]
+            best = int(np.argmax([peak.height for peak in peaks]))
+            if peaks[best].height <= height:
+                break
+            matrix, height = tried[best], peaks[best].height
+    return matrix
+
+
+# ---------------------------------------------------------------------- local registration
+
+
+def registered(laid: Laid, peak: Peak, carrier: Carrier) -> Laid:
+    """Undo smooth distortions, such as a view from the side or a bent sheet.
+
+    Each place is compared with the tile as the rest of the picture shows it, and with the pilots;
+    the offsets, smoothed, are a field that lays the plane anew. Tiles are compared with those of
+    the other colour of a chequerboard only: no noise is compared with itself.
+    """
+    height, width = laid.white.shape
+    rows, columns = np.indices((height, width), np.float32)
+    pilots = np.zeros(tile.COEFFICIENTS, np.float32)
+    pilots[carrier.pilots] = carrier.chips[carrier.pilots]
+    known = tile.posed(tile.synthesise(pilots), peak.pose)
+    known = np.roll(known, (round(peak.down), round(peak.right)), (0, 1))
+    known *= np.float32(_PILOT_SHARE / known.std())
+    down, right = np.zeros((2, height, width), np.float32)
+    current = laid.white
+    for reach, window in _ROUNDS:
+        more_down, more_right = _offsets(current, known, reach, window / _CELL / 2.5)
+        # The field found now lies on top of the one before.
+        place = (columns + more_right, rows + more_down)
+        down, right = (
+            cv2.remap(field, *place, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) + more
+            for field, more in ((down, more_down), (right, more_right))
+        )
+        current = cv2.remap(
+            laid.white, columns + right, rows + down, cv2.INTER_CUBIC,
+            borderMode=cv2.BORDER_CONSTANT,
+        )  # fmt: skip
+    return Laid(current, laid.matrix, laid.origin)
+
+
+def _offsets(white: Float, known: Float, reach: int, sigma: float) -> tuple[Float, Float]:
+    """Field of offsets (down, right), each the shape of `white`, in samples."""
+    blocks, (tall, wide) = _blocks(white)
+    colour = np.add.outer(np.arange(tall), np.arange(wide)).ravel() % 2 == 1
+    tiles = [whitening.flattened(blocks[mine].sum(0)) for mine in (~colour, colour)]
+    shown = [whitening.shifted_tile(one, 0, 0) for one in tiles]
+    norms = [max(float(np.linalg.norm(one)), 1e-12) for one in shown]
+    trust = math.sqrt(max(float((shown[0] * shown[1]).sum()) / norms[0] / norms[1], 0.0))
+    fits = np.empty((tall * wide, _CELLS, _CELLS, (2 * reach + 1) ** 2), np.float32)
+    for mine, other, norm in ((~colour, shown[1], norms[1]), (colour, shown[0], norms[0])):
+        template = other * np.float32(trust * SIDE / norm) + known
+        fits[mine] = _fit(blocks[mine], template, reach)
+    grid = fits.reshape(tall, wide, _CELLS, _CELLS, -1).swapaxes(1, 2)
+    grid = grid.reshape(tall * _CELLS, wide * _CELLS, -1)
+    smooth = np.tensordot(_gaussian(len(grid), sigma), grid, (1, 0))
+    smooth = np.tensordot(_gaussian(grid.shape[1], sigma), smooth, (1, 1)).swapaxes(0, 1)
+    offsets, weight = _peaks(smooth, reach)
+    total = cv2.GaussianBlur(weight, (0, 0), sigma) + np.float32(1e-3)
+    down, right = (
+        _enlarged(cv2.GaussianBlur(offset * weight, (0, 0), sigma) / total, white.shape)
+        for offset in offsets
+    )
+    return down, right
+
+
+def _blocks(white: Float) -> tuple[Float, tuple[int, int]]:
+    """The tiles of a plane, (n, SIDE, SIDE), and how many there are down and across."""
+    tall, wide = (-(-length // SIDE) for length in white.shape)
+    padded = np.zeros((tall * SIDE, wide * SIDE), np.float32)
+    padded[: white.shape[0], : white.shape[1]] = white
+    blocks = padded.reshape(tall, SIDE, wide, SIDE).swapaxes(1, 2)
+    return blocks.reshape(-1, SIDE, SIDE), (tall, wide)
+
+
+def _fit(blocks: Float, shown: Float, reach: int) -> Float:
+    """Correlation of every cell of every block with the tile at every offset.
+
+    (n, cells, cells, offsets), as one matrix product for each cell.
+    """
+    padded = np.pad(shown, reach, mode="wrap")
+    moved = np.lib.stride_tricks.sliding_window_view(padded, (SIDE, SIDE))[::-1, ::-1]
+    count = len(blocks)
+    cells = blocks.reshape(count, _CELLS, _CELL, _CELLS, _CELL).transpose(1, 3, 0, 2, 4)
+    views = moved.reshape(-1, _CELLS, _CELL, _CELLS, _CELL).transpose(1, 3, 2, 4, 0)
+    product: Float = np.matmul(
+        cells.reshape(_CELLS, _CELLS, count, _CELL**2),
+        views.reshape(_CELLS, _CELLS, _CELL**2, -1),
+    )
+    return product.transpose(2, 0, 1, 3)
+
+
+def _gaussian(count: int, sigma: float) -> Float:
+    """Matrix (count, count) that blurs; nothing lies beyond the ends."""
+    place = np.arange(count)
+    weights = np.exp(-0.5 * ((place[:, None] - place) / sigma) ** 2)
+    return weights.astype(np.float32)
+
+
+def _peaks(smooth: Float, reach: int) -> tuple[tuple[Float, Float], Float]:
+    """Best offset of each cell, down and right, and how much it stands out; (…, offsets) in."""
+    side = 2 * reach + 1
+    down, right = np.divmod(smooth.argmax(-1), side)
+    height = (smooth.max(-1) - smooth.mean(-1)) / (smooth.std(-1) + np.float32(1e-9))
+    weight = np.maximum(height - np.float32(_LEAST_PEAK), 0) ** 2
+
+    def at(row: Any, column: Any) -> Float:
+        index = row.clip(0, side - 1) * side + column.clip(0, side - 1)
+        found: Float = np.take_along_axis(smooth, index[..., None], -1)[..., 0]
+        return found
+
+    here = at(down, right)
+    exact_down = down + _vertices(at(down - 1, right), here, at(down + 1, right)) - reach
+    exact_right = right + _vertices(at(down, right - 1), here, at(down, right + 1)) - reach
+    offsets = (exact_down.astype(np.float32), exact_right.astype(np.float32))
+    return offsets, weight.astype(np.float32)
+
+
+def _enlarged(field: Any, shape: tuple[int, ...]) -> Float:
+    """Bring a field of cells to samples; the last cells may reach over the edge."""
+    size = (field.shape[1] * _CELL, field.shape[0] * _CELL)
+    large: Any = cv2.resize(field, size, interpolation=cv2.INTER_LINEAR)
+    return np.ascontiguousarray(large[: shape[0], : shape[1]])
+
+
+def _vertex(before: float, top: float, after: float) -> float:
+    """Where a parabola through three values has its vertex, from the middle one."""
+    bend = before - 2 * top + after
+    return 0.0 if bend >= 0 else 0.5 * float(before - after) / float(bend)
+
+
+def _vertices(before: Any, top: Any, after: Any) -> Any:
+    bend = np.minimum(before - 2 * top + after, -1e-12)
+    return np.clip(0.5 * (before - after) / bend, -0.5, 0.5)
