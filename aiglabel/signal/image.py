@@ -46,6 +46,8 @@ _SAFE = 1.3
 _AGREEING = 0.75
 # Share of the wanted margin at which no coarser frame is tried.
 _ENOUGH = 0.85
+# Parts of a grey level in which a change is resized.
+_PARTS = 4
 _STRIP = 64
 # Side of the thumbnail that chooses where the tile begins.
 _THUMBNAIL = 8
@@ -206,6 +208,8 @@ def mark(
             remedy=f"It takes {LEAST_SIDE} pixels on the shortest side",
         )
     plane, opacity = _cover(rgb)
+    root = math.sqrt(plane.size)
+    plane, opacity = frame.reduced(plane), None if opacity is None else frame.reduced(opacity)
     limit, _ = detector.limits(1)
     best, best_side, best_host = None, 0, None
     for side in frame.sides_to_mark(plane.shape):
@@ -213,7 +217,7 @@ def mark(
         marking = informed.marking(
             host, None if opacity is None else frame.to_frame(opacity, side), word,
             tile.carrier(key), _lay(host, payload, key), wanted,
-            coarseness=math.sqrt(plane.size) / side,
+            coarseness=root / side,
         )  # fmt: skip
         if best is None or marking.kept > best.kept:
             best, best_side, best_host = marking, side, host
@@ -255,10 +259,10 @@ def detect_any(
     holds for all of them together.
     """
     _check(rgb)
-    plane, _ = _cover(rgb)
-    tries = len(keys) * looks
+    plane = frame.reduced(_cover(rgb)[0])
+    tries, scale = len(keys) * looks, plane.shape[1] / rgb.shape[1]
     found = [
-        _detection(one, tries, plane.shape, locate=locate)
+        _detection(one, tries, plane.shape, scale, locate=locate)
         for one in detector.search(plane, keys, EFFORTS[effort], looks=looks)
     ]
     unread = [index for index, one in enumerate(found) if one.payload is None]
@@ -276,7 +280,7 @@ def holds(rgb: Pixels, payload: bytes, *, key: Key) -> bool:
     Cheap: a few frames, no decoding. For reading a write back, not for judging files. It wants some
     margin, and most code bits right: otherwise an older mark drowns the new one.
     """
-    plane, _ = _cover(rgb)
+    plane = frame.reduced(_cover(rgb)[0])
     carrier = tile.carrier(key)
     word = code.DWT_2.encode(payload, key.derive("image-2/tag"))
     limit, _ = detector.limits(1)
@@ -301,8 +305,13 @@ def _lay(host: Float, payload: bytes, key: Key) -> Peak:
     return Peak(0.0, drawn[0] % tile.POSES, drawn[1] % tile.SIDE, drawn[2] % tile.SIDE)
 
 
-def _detection(found: Finding, looks: int, shape: tuple[int, ...], *, locate: bool) -> Detection:
-    """State what was found: the message where one was read, else the pilots."""
+def _detection(
+    found: Finding, looks: int, shape: tuple[int, ...], scale: float, *, locate: bool
+) -> Detection:
+    """State what was found: the message where one was read, else the pilots.
+
+    `shape` is that of the plane that was searched, `scale` its samples a pixel of the picture.
+    """
     tried = detector.hypotheses(looks)
     limits = detector.limits(looks)
     read = found.payload is not None
@@ -314,7 +323,7 @@ def _detection(found: Finding, looks: int, shape: tuple[int, ...], *, locate: bo
         score,
         limit,
         min(1.0, detector.TESTS * statistics.p_value(score, log)),
-        _geometry(found),
+        _geometry(found, scale),
         presence=detector.presence(found, shape) if read and locate else None,
     )
 
@@ -331,11 +340,11 @@ def _older(plane: NDArray[Any], keys: Sequence[Key], looks: int) -> list[Detecti
     ]  # fmt: skip
 
 
-def _geometry(found: Finding) -> Geometry | None:
+def _geometry(found: Finding, scale: float) -> Geometry | None:
     if found.sighting is None:
         return None
     view = found.sighting.view
-    (a, b), (c, d) = view.laid.matrix / view.scale
+    (a, b), (c, d) = view.laid.matrix / (view.scale * scale)
     width, height = math.hypot(a, c), math.hypot(b, d)
     angle = math.degrees(math.atan2(c, a)) % 90
     return Geometry(view.step, tile.SIDE * math.sqrt(width * height), angle, width / height)
@@ -369,12 +378,12 @@ def _cover(rgb: Pixels) -> tuple[NDArray[Any], NDArray[Any] | None]:
 
 def _add(rgb: Pixels, residual: Float) -> Pixels:
     """Add the residual, resized, to all colour channels alike: luma moves, chroma does not."""
+    if rgb.dtype == np.uint8:
+        return _add_bytes(rgb, residual)
     height, width = rgb.shape[:2]
     full: Any = cv2.resize(residual, (width, height), interpolation=cv2.INTER_CUBIC)
     if rgb.ndim == 3 and rgb.shape[2] == 4:
         full[rgb[..., 3] == 0] = 0
-    if rgb.dtype == np.uint8:
-        return _add_bytes(rgb, full)
     out = np.array(rgb, order="C")
     colour = out if rgb.ndim == 2 else out[..., :3]
     change = full * np.float32(_unit(rgb))
@@ -387,20 +396,26 @@ def _add(rgb: Pixels, residual: Float) -> Pixels:
     return out
 
 
-def _add_bytes(rgb: Pixels, full: Float) -> Pixels:
+def _add_bytes(rgb: Pixels, residual: Float) -> Pixels:
     """Add to uint8 pixels with saturation, in strips that stay in the cache.
 
-    The change goes as a byte of its own, 128 standing for none: OpenCV blends bytes several times
-    faster than it mixes types.
+    The change goes in bytes of its own, in quarters of a grey level around 128: OpenCV resizes and
+    blends bytes several times faster than other types.
     """
+    height, width = rgb.shape[:2]
+    quarters = np.clip(np.rint(residual * _PARTS) + 128, 0, 255).astype(np.uint8)
+    full: Any = cv2.resize(quarters, (width, height), interpolation=cv2.INTER_CUBIC)
     out = np.empty(rgb.shape, np.uint8)  # in C order, whatever the order of `rgb`
     channels = 1 if rgb.ndim == 2 else rgb.shape[2]
-    for top in range(0, len(rgb), _STRIP):
+    if channels == 4:
+        full[rgb[..., 3] == 0] = 128
+    for top in range(0, height, _STRIP):
         strip = np.s_[top : top + _STRIP]
-        change = cv2.convertScaleAbs(full[strip], alpha=1, beta=128)
+        change = full[strip]
         if channels > 1:
             opacity = [np.full_like(change, 128)] * (channels - 3)
-            change = cv2.merge([change] * 3 + opacity)
+            change = cv2.merge([change] * min(channels, 3) + opacity)
         target = out[strip].reshape(change.shape)
-        cv2.addWeighted(rgb[strip].reshape(change.shape), 1, change, 1, -128, dst=target)
+        pixels = rgb[strip].reshape(change.shape)
+        cv2.addWeighted(pixels, 1, change, 1 / _PARTS, -128 / _PARTS, dst=target)
     return out

@@ -36,7 +36,7 @@ _SMALL, _FINEST = 600.0, 2.0
 # And so much of the margin is added for each of them: of a large picture smaller parts should hold.
 _LARGER = 0.1
 # The statistic grows about linearly with the amplitude: steps within these need no second look.
-_NEAR = (0.9, 1.12)
+_NEAR = (0.75, 1.35)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +10,6 @@ from aiglabel.signal.whitening import FLOOR, blurred
 
 Float = NDArray[np.float32]
 
-# Grey levels of activity at which the mark may be 2 ** _EXPONENT as strong as on a flat area.
-_KNEE = 1.0
-_EXPONENT = 0.5
 _CALM = np.ones((5, 5), np.uint8)
 # Grey levels from black and from white within which the mark fades out.
 _FADE = 12.0
@@ -22,6 +17,8 @@ _FADE = 12.0
 
 def visible(variance: Float, host: Float, *, extremes: float = 0.0) -> Float:
     """Return how strong a change may be at each sample, 1 on flat mid-grey; (h, w).
+
+    The root of one plus the local activity in grey levels.
 
     Parameters
     ----------
@@ -36,10 +33,10 @@ def visible(variance: Float, host: Float, *, extremes: float = 0.0) -> Float:
     activity = np.sqrt(np.maximum(variance - np.float32(FLOOR), 0))
     # Calm places keep their calm, also beside an edge.
     calm = blurred(np.asarray(cv2.erode(activity, _CALM)), _CALM.shape)
-    calm *= np.float32(1 / _KNEE)
     calm += 1
-    mask: Any = cv2.pow(calm, _EXPONENT)
+    mask: Float = np.sqrt(calm, out=calm)
     room = np.minimum(host, np.float32(255) - host)
     room *= np.float32(1 / _FADE)
     np.clip(room, extremes, 1, out=room)
-    return np.asarray(np.multiply(mask, room, out=mask), np.float32)
+    mask *= room
+    return mask
