@@ -55,7 +55,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
         ((300, 400, 3), np.uint8), ((300, 400), np.uint8), ((300, 400, 1), np.uint8),
         ((300, 400, 4), np.uint8), ((300, 400, 3), np.uint16), ((300, 400), np.uint16),
         ((300, 400, 4), np.uint16), ((300, 400, 3), np.float32), ((300, 400, 3), np.float64),
-        ((300, 400, 4), np.float32), ((64, 64, 3), np.uint8), ((40, 300, 3), np.uint8),
+        ((300, 400, 4), np.float32), ((64, 64, 3), np.uint8), ((48, 400, 3), np.uint8),
         ((97, 1031, 3), np.uint8), ((1031, 97, 3), np.uint8), ((1, 1), np.uint8),
     ],
 )  # fmt: skip
@@ -82,6 +82,18 @@ def test_every_shape_and_type_round_trips(shape, dtype):
     assert (out.shape, out.dtype) == (pixels.shape, pixels.dtype)
     assert image.detect(out, key=KEY).payload == PAYLOAD
     assert quality.psnr(pixels, out) > 36
+
+
+def test_large_pictures_are_halved_first():
+    """By whole pixels: of odd sides the last row or column is left out."""
+    pixels = cv2.resize(photo(), (3301, 2701), interpolation=cv2.INTER_CUBIC)
+    out = image.embed(pixels, PAYLOAD, key=KEY)
+    found = image.detect(out, key=KEY)
+    assert found.payload == PAYLOAD
+    assert found.geometry.tile == pytest.approx(64 * (3301 * 2701) ** 0.5 / 640, rel=0.01)
+    part = image.detect(out[301:1650, 211:1861], key=KEY)
+    assert part.payload == PAYLOAD
+    assert part.geometry.tile == pytest.approx(found.geometry.tile, rel=0.01)
 
 
 def test_batches_and_out():

@@ -53,8 +53,8 @@ class Budget:
 
 EFFORTS: Final[dict[str, Budget]] = {
     "quick": Budget(0, 0, 0),
-    "full": Budget(4, 48, 2),
-    "thorough": Budget(5, 160, 6),
+    "full": Budget(4, 40, 1),
+    "thorough": Budget(5, 160, 4),
 }
 DEFAULT_EFFORT: Final = "full"
 
@@ -79,9 +79,10 @@ _LONGEST = 8192
 TESTS: Final = 3
 """Tests that share the false-positive rate: the message, the pilots, and the older format."""
 # What the false-positive bound counts, generously, for a key and a picture: decodings; and places
-# (lattices and steps of polishing, each with every pose and offset) at which pilots are compared.
+# (lattices and steps of polishing, each with every pose and offset, to a quarter of a sample) at
+# which pilots are compared.
 _DECODINGS = 128
-_PLACES = 1024 * tile.POSES * tile.SIDE**2
+_PLACES = 16 * 1024 * tile.POSES * tile.SIDE**2
 
 
 @dataclass(frozen=True, eq=False)

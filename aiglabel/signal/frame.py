@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from aiglabel.signal.tile import SIDE
+
 Float = NDArray[np.float32]
 
 LADDER = (64, 96, 128, 192, 256, 384, 512, 640)
@@ -34,6 +36,8 @@ def sides_to_mark(shape: tuple[int, ...]) -> list[int]:
     """
     root = math.sqrt(shape[0] * shape[1])
     fitting = [side for side in LADDER if _COARSENESS * side <= root] or [LADDER[0]]
+    if min(shape_of(shape, fitting[-1])) < SIDE:  # a strip so narrow that no tile is whole
+        fitting = [side for side in LADDER if side <= root] or [LADDER[0]]
     return [side for side in fitting[: -1 - _COARSER : -1] if side >= _COARSEST] or fitting[-1:]
 
 

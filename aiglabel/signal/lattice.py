@@ -41,10 +41,10 @@ _LOUDEST_LINE = 6.0
 # a period of its own has few and very high peaks, a mark has many.
 _HIGH_PEAK = 4.0
 # Relative step of the grid of hypotheses: half a chip at the longest lag in use there.
-_STEP = 0.006
+_STEP = 0.0075
 _ASPECT = 0.45
 _NEAR, _FAR = 3.01, 8.01
-_KEPT, _REFINED = 32, 32
+_KEPT, _REFINED = 32, 24
 _APART = 0.012
 # Steps of the refinement, and how far from the centre lattice vectors are used at each.
 _REFINEMENT = (

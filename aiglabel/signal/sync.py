@@ -26,7 +26,7 @@ _MOST_SAMPLES = 1600
 _RIM = 7
 _POLISH = (0.002, 0.001, 0.0005)
 # Registration: farthest offset looked at and width of the windows, in samples, round by round.
-_ROUNDS = ((7, 160), (4, 96), (3, 64))
+_ROUNDS = ((6, 160), (4, 96), (3, 64))
 _CELL = 16
 _CELLS = SIDE // _CELL
 _LEAST_PEAK = 2.5
@@ -116,12 +116,10 @@ def values(spectrum: Spectrum, peak: Peak) -> Float:
 def polished(white: Float, matrix: Matrices, carrier: Carrier, height: float) -> Matrices:
     """Turn, stretch and shear a lattice a little as long as the pilots gain by it."""
     for step in _POLISH:
-        for _ in range(2):
-            tried = matrix + (MOVES * step) @ matrix
-            peaks = [find(lay(white, one, whiten=False).spectrum(), carrier) for one in tried]
-            best = int(np.argmax([peak.height for peak in peaks]))
-            if peaks[best].height <= height:
-                break
+        tried = matrix + (MOVES * step) @ matrix
+        peaks = [find(lay(white, one, whiten=False).spectrum(), carrier) for one in tried]
+        best = int(np.argmax([peak.height for peak in peaks]))
+        if peaks[best].height > height:
             matrix, height = tried[best], peaks[best].height
     return matrix
 
