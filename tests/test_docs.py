@@ -323,7 +323,7 @@ def test_documented_steps_agree_with_ours():
     ours = whitening.flattened(one * 100)
     np.testing.assert_allclose(page["flattened"](one * 100)[:, :33], ours, rtol=5e-3, atol=1e-4)
     for shape in ((300, 210), (64, 64), (1200, 900), (40, 333), (3000, 4000)):
-        assert page["sides"](shape) == frame.sides_to_try(shape)
+        assert set(page["sides"](shape)) == set(frame.sides_to_try(shape))
 
 
 @pytest.mark.parametrize("side", frame.LADDER)

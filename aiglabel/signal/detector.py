@@ -228,8 +228,9 @@ def _lattices(luma: NDArray[Any], findings: list[Finding], budget: Budget) -> No
     _decode_rest(_open(findings))
 
 
-def _closer(_: NDArray[Any], findings: list[Finding], budget: Budget) -> None:
-    """The likeliest places of all keys: polished, then registered."""
+def _closer(luma: NDArray[Any], findings: list[Finding], budget: Budget) -> None:
+    """The picture as it is, if bent; then the likeliest places of all keys, polished and bent."""
+    _bent(luma, findings)
     places = [(finding, seen) for finding in _open(findings) for seen in finding.closest]
     places.sort(key=lambda place: -place[1].peak.height)
     for finding, seen in places[: budget.closer]:
@@ -241,12 +242,31 @@ def _closer(_: NDArray[Any], findings: list[Finding], budget: Budget) -> None:
             matrix = sync.polished(white, laid.matrix, carrier, seen.peak.height)
             laid = sync.lay(view.luma, matrix, whiten=True)
         polished = View.of(laid, view.scale, POLISHED, view.luma)
-        if laid.white.size < _REGISTRABLE or max(laid.white.shape) > _LONGEST:
-            _look([finding], [polished])
-            continue
-        bent = sync.registered(laid, sync.find(polished.spectrum, carrier), carrier)
-        _look([finding], [polished, View.of(bent, view.scale, REGISTERED, view.luma)])
+        _look([finding], [polished])
+        if finding.payload is None:
+            _register(finding, polished, sync.find_bent(laid.white, carrier))
     _decode_rest(_open(findings))
+
+
+def _bent(luma: NDArray[Any], findings: list[Finding]) -> None:
+    """Register the whole picture, for the key whose pilots are the likeliest there."""
+    side = frame.sides_to_try(luma.shape)[:1]
+    for one in side if _open(findings) else ():
+        laid = Laid(whitening.whitened(frame.to_frame(luma, one)), np.eye(2), np.zeros(2))
+        view = View.of(laid, one / math.sqrt(luma.size), AS_IT_IS)
+        peaks = [
+            (sync.find_bent(laid.white, tile.carrier(finding.key)), finding)
+            for finding in _open(findings)
+        ]
+        peak, finding = max(peaks, key=lambda found: found[0].height)
+        _register(finding, view, peak)
+
+
+def _register(finding: Finding, view: View, peak: Peak) -> None:
+    white = view.laid.white
+    if white.size >= _REGISTRABLE and max(white.shape) <= _LONGEST:
+        bent = sync.registered(view.laid, peak, tile.carrier(finding.key))
+        _look([finding], [View.of(bent, view.scale, REGISTERED, view.luma)])
 
 
 def _look(findings: list[Finding], views: list[View]) -> None:

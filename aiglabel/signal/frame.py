@@ -36,7 +36,8 @@ def sides_to_mark(shape: tuple[int, ...]) -> list[int]:
     """
     root = math.sqrt(shape[0] * shape[1])
     fitting = [side for side in LADDER if _COARSENESS * side <= root] or [LADDER[0]]
-    if min(shape_of(shape, fitting[-1])) < SIDE:  # a strip so narrow that no tile is whole
+    # In a narrow strip a finer frame shows more of every tile.
+    if min(shape_of(shape, fitting[-1])) < 0.75 * SIDE:
         fitting = [side for side in LADDER if side <= root] or [LADDER[0]]
     return [side for side in fitting[: -1 - _COARSER : -1] if side >= _COARSEST] or fitting[-1:]
 

@@ -26,11 +26,15 @@ _MOST_SAMPLES = 1600
 _RIM = 7
 _POLISH = (0.002, 0.001, 0.0005)
 # Registration: farthest offset looked at and width of the windows, in samples, round by round.
-_ROUNDS = ((6, 160), (4, 96), (3, 64))
+_ROUNDS = ((6, 160), (4, 100), (3, 72), (2, 56), (2, 44))
 _CELL = 16
 _CELLS = SIDE // _CELL
-_LEAST_PEAK = 2.5
+_LEAST_PEAK = 1.5
 _PILOT_SHARE = 0.6
+# Parts that a bent plane is looked at in, on its shorter side; and how far, in samples, one part
+# may lie from the others.
+_PARTS = 4
+_NEAR = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,6 +160,30 @@ def registered(laid: Laid, peak: Peak, carrier: Carrier) -> Laid:
             borderMode=cv2.BORDER_CONSTANT,
         )  # fmt: skip
     return Laid(current, laid.matrix, laid.origin)
+
+
+def find_bent(white: Float, carrier: Carrier) -> Peak:
+    """Find the pilots in a plane that is bent, so that no two parts of it quite agree.
+
+    Each part tells where the pilots fit best near every offset; the sum over the parts tells the
+    offset that all come close to.
+    """
+    blocks, (tall, wide) = _blocks(white)
+    grid = blocks.reshape(tall, wide, SIDE, SIDE)
+    step = max(2, -(-min(tall, wide) // _PARTS))
+    near = np.ones((2 * _NEAR + 1,) * 2, np.uint8)
+    total = np.zeros((tile.POSES, SIDE, SIDE), np.float32)
+    for top in range(0, tall, step):
+        for left in range(0, wide, step):
+            part = whitening.flattened(grid[top : top + step, left : left + step].sum((0, 1)))
+            fits = np.fft.irfft2(part * carrier.templates, s=(SIDE, SIDE)).astype(np.float32)
+            fits /= max(float(fits.std()), 1e-12)
+            around = np.pad(fits, ((0, 0), (_NEAR, _NEAR), (_NEAR, _NEAR)), mode="wrap")
+            for pose, one in enumerate(around):
+                total[pose] += cv2.dilate(one, near)[_NEAR:-_NEAR, _NEAR:-_NEAR]
+    best, row, column = np.unravel_index(int(total.argmax()), total.shape)
+    height = (total.max() - total.mean()) / max(float(total.std()), 1e-12)
+    return Peak(float(height), int(best), float(row), float(column))
 
 
 def _offsets(white: Float, known: Float, reach: int, sigma: float) -> tuple[Float, Float]:
