@@ -23,6 +23,8 @@ class Quality:
     ----------
     psnr_db : float or None
         Worst frame, all colour channels; None where nothing changed.
+    psnr_hvs_m_db : float or None
+        Worst frame, luma, weighted by what eyes see; of blocks spread over the frame.
     ssim : float or None
         Worst frame, luma, on the canonical frame of the watermark.
     largest_change : int
@@ -30,6 +32,7 @@ class Quality:
     """
 
     psnr_db: float | None
+    psnr_hvs_m_db: float | None
     ssim: float | None
     largest_change: int
 
@@ -37,7 +40,8 @@ class Quality:
     def of(cls, outcome: Outcome | None) -> Quality:
         """Take the figures from the watermark's outcome; None means nothing was changed."""
         facts = outcome.facts if outcome else {}
-        return cls(facts.get("psnr_db"), facts.get("ssim"), facts.get("largest_change", 0))
+        ratios = facts.get("psnr_db"), facts.get("psnr_hvs_m_db")
+        return cls(*ratios, facts.get("ssim"), facts.get("largest_change", 0))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
