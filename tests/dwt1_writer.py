@@ -19,7 +19,7 @@ def mark(
     """Mark a uint8 picture, (H, W) or (H, W, 3), in the frame its size asks for, or in `side`."""
     height, width = rgb.shape[:2]
     side = side or max(s for s in dwt1.LADDER if s == 64 or 1.5 * s <= min(height, width))
-    word = code.encode(payload, key.derive("image-1/tag"))
+    word = code.DWT_1.encode(payload, key.derive("image-1/tag"))
     order, chips = dwt1.carrier(key, side)
     vector = np.zeros(sum(3 * (side >> level) ** 2 for level in dwt1.LEVELS), np.float32)
     vector[order] = chips * word[:, None]

@@ -46,9 +46,12 @@ def write(picture: Picture, payload: bytes, *, key: Key, strength: str | None = 
         least = f"it takes {image.LEAST_SIDE} pixels on the shortest side"
         return Outcome(mark=MARK, written=False, detail=f"the picture is too small: {least}")
     margins, ratios, visible, likeness, largest = [], [], [], [], []
+    first: image.Marked | None = None
     for index, (colour, alpha) in enumerate(zip(picture.frames, picture.alpha, strict=True)):
         cover = _pixels(colour, alpha)
-        marked = image.mark(cover, payload, key=key, strength=strength)
+        like = first if first and first.pixels.shape == cover.shape else None
+        marked = image.mark(cover, payload, key=key, strength=strength, like=like)
+        first = first or marked
         picture.frames[index] = _colour_of(colour, cover, marked.pixels)
         margins.append(marked.statistic / marked.threshold)
         likeness.append(marked.ssim)

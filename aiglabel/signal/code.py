@@ -148,10 +148,6 @@ class Code:
 DWT_1 = Code(9, (0o463, 0o535, 0o733, 0o745))
 DWT_2 = Code(11, (0o2327, 0o2353, 0o2671, 0o3175))
 
-encode = DWT_1.encode
-decode = DWT_1.decode
-_encode_bits = DWT_1.encode_bits
-
 
 def _tag(payload: bytes | bytearray, key: bytes) -> bytes:
     return hashlib.blake2b(payload, key=key, digest_size=TAG_BYTES).digest()

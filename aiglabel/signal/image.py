@@ -36,7 +36,7 @@ from aiglabel.signal import (
     whitening,
 )
 from aiglabel.signal.detector import EFFORTS, Finding
-from aiglabel.signal.informed import STRENGTHS, Strength
+from aiglabel.signal.informed import STRENGTHS, Marking, Strength
 from aiglabel.signal.sync import Peak
 
 WIRE_FORMAT: Final = "aiglabel.dwt.2"
@@ -131,6 +131,8 @@ class Marked:
         What it needs to be told from chance.
     side : int
         Root of the area of the canonical frame, in samples.
+    lay : Peak
+        Pose and offset of the tile.
     frames : pair of float32 (h, w)
         Canonical frame before and after.
     """
@@ -139,6 +141,7 @@ class Marked:
     statistic: float
     threshold: float
     side: int
+    lay: Peak
     frames: tuple[Float, Float]
 
     @cached_property
@@ -189,9 +192,16 @@ def embed(
 
 
 def mark(
-    rgb: Pixels, payload: bytes, *, key: Key, strength: str | Strength | None = None
+    rgb: Pixels,
+    payload: bytes,
+    *,
+    key: Key,
+    strength: str | Strength | None = None,
+    like: Marked | None = None,
 ) -> Marked:
     """Mark one picture, (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), and tell how well it holds.
+
+    Where it follows `like` in an animation, its tile lies as it does there: it does not flicker.
 
     Raises
     ------
@@ -211,23 +221,23 @@ def mark(
     root = math.sqrt(plane.size)
     plane, opacity = frame.reduced(plane), None if opacity is None else frame.reduced(opacity)
     limit, _ = detector.limits(1)
-    best, best_side, best_host = None, 0, None
-    for side in frame.sides_to_mark(plane.shape):
+    best: tuple[Marking, int, Float, Peak] | None = None
+    for side in [like.side] if like else frame.sides_to_mark(plane.shape):
         host = frame.to_frame(plane, side)
+        lay = like.lay if like else _lay(host, payload, key)
         marking = informed.marking(
             host, None if opacity is None else frame.to_frame(opacity, side), word,
-            tile.carrier(key), _lay(host, payload, key), wanted,
-            coarseness=root / side,
+            tile.carrier(key), lay, wanted, coarseness=root / side,
         )  # fmt: skip
-        if best is None or marking.kept > best.kept:
-            best, best_side, best_host = marking, side, host
+        if best is None or marking.kept > best[0].kept:
+            best = marking, side, host, lay
         # A smooth picture holds a coarser mark better, which compression leaves alone.
         if not marking.fragile or marking.kept >= _ENOUGH:
             break
     assert best is not None
-    assert best_host is not None
-    frames = (best_host, best_host + best.residual)
-    return Marked(_add(rgb, best.residual), best.statistic, limit, best_side, frames)
+    marking, side, host, lay = best
+    pixels = _add(rgb, marking.residual)
+    return Marked(pixels, marking.statistic, limit, side, lay, (host, host + marking.residual))
 
 
 def detect(
