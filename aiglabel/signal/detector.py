@@ -142,12 +142,16 @@ class Finding:
     decoded: list[Sighting] = field(default_factory=list)
 
     def note(self, seen: Sighting) -> None:
-        """Remember a sighting."""
+        """Remember a sighting; not of a plane that was bent until the pilots fitted.
+
+        Its pilots prove nothing, and it must not be taken for one that was not bent.
+        """
+        if seen.view.step == REGISTERED:
+            return
         self.closest.append(seen)
         self.closest.sort(key=lambda one: -one.peak.height)
         del self.closest[_CLOSEST:]
-        # A plane that was bent until the pilots fitted proves nothing by its pilots.
-        if seen.view.step != REGISTERED and seen.pilots > self.pilots:
+        if seen.pilots > self.pilots:
             self.pilots = seen.pilots
             if self.payload is None:
                 self.sighting = seen
