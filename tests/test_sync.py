@@ -14,7 +14,17 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from aiglabel.key import Key
-from aiglabel.signal import code, detector, frame, lattice, statistics, sync, tile, whitening
+from aiglabel.signal import (
+    code,
+    detector,
+    frame,
+    image,
+    lattice,
+    statistics,
+    sync,
+    tile,
+    whitening,
+)
 
 KEY = Key(bytes(range(32)))
 PAYLOAD = b"\x01\x23\x45\x67\x89\xab\xcd\xef"
@@ -340,3 +350,28 @@ def test_statistics_of_other_keys_are_those_of_coin_flips():
         assert abs(found.mean()) < 0.25
         assert found.std() == pytest.approx(1, abs=0.15)
         assert np.abs(found).max() < 4.5
+
+
+def noise_picture(seed: int) -> np.ndarray:
+    rough = np.random.default_rng(seed).normal(128, 90, (500, 600)).astype(np.float32)
+    return np.clip(cv2.GaussianBlur(rough, (0, 0), 1.5), 0, 255).astype(np.uint8)
+
+
+def test_a_bent_plane_proves_nothing_by_its_pilots(monkeypatch):
+    """Registration bends a plane until the pilots fit: that is no evidence of a mark."""
+    registered = detector.sync.registered
+    fits = []
+
+    def watched(laid, peak, carrier):
+        bent = registered(laid, peak, carrier)
+        values = sync.values(bent.spectrum(), sync.find(bent.spectrum(), carrier))
+        fits.append(carrier.pilot_statistic(values))
+        return bent
+
+    monkeypatch.setattr(detector.sync, "registered", watched)
+    for seed in range(3):
+        found = image.detect(noise_picture(seed), key=KEY)
+        assert found.payload is None
+        assert not found.present
+        assert found.statistic < 0.75 * found.threshold
+    assert max(fits) > 6.5  # or this test shows nothing
