@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -28,8 +28,6 @@ from aiglabel.signal.sync import Laid, Peak
 from aiglabel.signal.tile import Carrier, Spectrum
 
 Float = NDArray[np.float32]
-
-Effort = Literal["quick", "full", "thorough"]
 
 
 @dataclass(frozen=True)
@@ -44,17 +42,20 @@ class Budget:
         Lattices checked with the key.
     closer : int
         Places polished and registered, of all keys together.
+    older : bool
+        Whether marks of the first format are looked for too.
     """
 
     octaves: int
     lattices: int
     closer: int
+    older: bool
 
 
 EFFORTS: Final[dict[str, Budget]] = {
-    "quick": Budget(0, 0, 0),
-    "full": Budget(4, 40, 1),
-    "thorough": Budget(5, 160, 4),
+    "quick": Budget(0, 0, 0, older=False),
+    "full": Budget(4, 40, 1, older=False),
+    "thorough": Budget(5, 160, 4, older=True),
 }
 DEFAULT_EFFORT: Final = "full"
 
@@ -110,7 +111,7 @@ class View:
     @classmethod
     def of(cls, laid: Laid, scale: float, step: str, luma: Float | None = None) -> View:
         """Fold what was laid."""
-        return cls(laid, whitening.flattened(tile.fold(laid.white)), scale, step, luma)
+        return cls(laid, laid.spectrum(), scale, step, luma)
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,13 +204,15 @@ def _as_it_is(luma: NDArray[Any], findings: list[Finding], _: Budget) -> None:
     """The whole picture: first in the frame it would be marked in, then in the others."""
     sides = frame.sides_to_try(luma.shape)
     for some in (sides[:1], sides[1:]):
-        views = []
-        for side in some if _open(findings) else ():
-            white = whitening.whitened(frame.to_frame(luma, side))
-            scale = side / math.sqrt(luma.size)
-            views.append(View.of(Laid(white, np.eye(2), np.zeros(2)), scale, AS_IT_IS))
-        _look(_open(findings), views)
+        open_ = _open(findings)
+        _look(open_, [_whole(luma, side) for side in some if open_])
     _decode_rest(_open(findings))
+
+
+def _whole(luma: NDArray[Any], side: int) -> View:
+    white = whitening.whitened(frame.to_frame(luma, side))
+    laid = Laid(white, np.eye(2), np.zeros(2))
+    return View.of(laid, side / math.sqrt(luma.size), AS_IT_IS)
 
 
 def _lattices(luma: NDArray[Any], findings: list[Finding], budget: Budget) -> None:
@@ -254,16 +257,16 @@ def _closer(luma: NDArray[Any], findings: list[Finding], budget: Budget) -> None
 
 def _bent(luma: NDArray[Any], findings: list[Finding]) -> None:
     """Register the whole picture, for the key whose pilots are the likeliest there."""
-    side = frame.sides_to_try(luma.shape)[:1]
-    for one in side if _open(findings) else ():
-        laid = Laid(whitening.whitened(frame.to_frame(luma, one)), np.eye(2), np.zeros(2))
-        view = View.of(laid, one / math.sqrt(luma.size), AS_IT_IS)
-        peaks = [
-            (sync.find_bent(laid.white, tile.carrier(finding.key)), finding)
-            for finding in _open(findings)
-        ]
-        peak, finding = max(peaks, key=lambda found: found[0].height)
-        _register(finding, view, peak)
+    sides = frame.sides_to_try(luma.shape)
+    if not sides:
+        return
+    view = _whole(luma, sides[0])
+    peaks = [
+        (sync.find_bent(view.laid.white, tile.carrier(finding.key)), finding)
+        for finding in _open(findings)
+    ]
+    peak, finding = max(peaks, key=lambda found: found[0].height)
+    _register(finding, view, peak)
 
 
 def _register(finding: Finding, view: View, peak: Peak) -> None:

@@ -29,6 +29,7 @@ from aiglabel.signal import (
     dwt1,
     frame,
     informed,
+    pixels,
     quality,
     statistics,
     sync,
@@ -37,6 +38,7 @@ from aiglabel.signal import (
 )
 from aiglabel.signal.detector import EFFORTS, Finding
 from aiglabel.signal.informed import STRENGTHS, Marking, Strength
+from aiglabel.signal.pixels import Pixels
 from aiglabel.signal.sync import Peak
 
 WIRE_FORMAT: Final = "aiglabel.dwt.2"
@@ -46,9 +48,6 @@ _SAFE = 1.3
 _AGREEING = 0.75
 # Share of the wanted margin at which no coarser frame is tried.
 _ENOUGH = 0.85
-# Parts of a grey level in which a change is resized.
-_PARTS = 4
-_STRIP = 64
 # Side of the thumbnail that chooses where the tile begins.
 _THUMBNAIL = 8
 
@@ -57,7 +56,6 @@ LEAST_SIDE: Final = 40
 """Pixels on the shortest side under which 64 bits do not fit."""
 
 Float = NDArray[np.float32]
-Pixels = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -179,7 +177,7 @@ def embed(
     ValueError
         For another shape or dtype.
     """
-    _check(rgb)
+    pixels.check(rgb)
     if out is None and rgb.ndim <= 3:
         return mark(rgb, payload, key=key, strength=strength).pixels
     if out is None:
@@ -217,7 +215,7 @@ def mark(
             f"a picture of {rgb.shape[1]} by {rgb.shape[0]} pixels is too small for the watermark",
             remedy=f"It takes {LEAST_SIDE} pixels on the shortest side",
         )
-    plane, opacity = _cover(rgb)
+    plane, opacity = pixels.cover(rgb)
     root = math.sqrt(plane.size)
     plane, opacity = frame.reduced(plane), None if opacity is None else frame.reduced(opacity)
     limit, _ = detector.limits(1)
@@ -236,8 +234,8 @@ def mark(
             break
     assert best is not None
     marking, side, host, lay = best
-    pixels = _add(rgb, marking.residual)
-    return Marked(pixels, marking.statistic, limit, side, lay, (host, host + marking.residual))
+    marked = pixels.add(rgb, marking.residual)
+    return Marked(marked, marking.statistic, limit, side, lay, (host, host + marking.residual))
 
 
 def detect(
@@ -268,15 +266,15 @@ def detect_any(
     `looks` is how many pictures (frames) are looked at for one answer: the false-positive rate
     holds for all of them together.
     """
-    _check(rgb)
-    plane = frame.reduced(_cover(rgb)[0])
-    tries, scale = len(keys) * looks, plane.shape[1] / rgb.shape[1]
+    pixels.check(rgb)
+    plane = frame.reduced(pixels.cover(rgb)[0])
+    budget, tries, scale = EFFORTS[effort], len(keys) * looks, plane.shape[1] / rgb.shape[1]
     found = [
         _detection(one, tries, plane.shape, scale, locate=locate)
-        for one in detector.search(plane, keys, EFFORTS[effort], looks=looks)
+        for one in detector.search(plane, keys, budget, looks=looks)
     ]
     unread = [index for index, one in enumerate(found) if one.payload is None]
-    if effort == "thorough" and unread:
+    if budget.older and unread:
         older = _older(plane, [keys[index] for index in unread], tries)
         for index, one in zip(unread, older, strict=True):
             if one.payload is not None or (one.present and not found[index].present):
@@ -290,7 +288,7 @@ def holds(rgb: Pixels, payload: bytes, *, key: Key) -> bool:
     Cheap: a few frames, no decoding. For reading a write back, not for judging files. It wants some
     margin, and most code bits right: otherwise an older mark drowns the new one.
     """
-    plane = frame.reduced(_cover(rgb)[0])
+    plane = frame.reduced(pixels.cover(rgb)[0])
     carrier = tile.carrier(key)
     word = code.DWT_2.encode(payload, key.derive("image-2/tag"))
     limit, _ = detector.limits(1)
@@ -358,74 +356,3 @@ def _geometry(found: Finding, scale: float) -> Geometry | None:
     width, height = math.hypot(a, c), math.hypot(b, d)
     angle = math.degrees(math.atan2(c, a)) % 90
     return Geometry(view.step, tile.SIDE * math.sqrt(width * height), angle, width / height)
-
-
-def _check(rgb: Pixels) -> None:
-    if rgb.ndim < 2 or (rgb.ndim > 2 and rgb.shape[-1] not in (1, 3, 4)) or 0 in rgb.shape:
-        raise ValueError("a picture is (H, W) or (..., H, W, C) with 1, 3 or 4 channels")
-    if rgb.dtype not in (np.uint8, np.uint16, np.float32, np.float64):
-        raise ValueError("pixels are uint8, uint16, or float in [0, 1]")
-
-
-def _unit(rgb: Pixels) -> float:
-    """One grey level of 255 in the picture's own scale."""
-    return {"uint8": 1.0, "uint16": 257.0}.get(rgb.dtype.name, 1 / 255)
-
-
-def _cover(rgb: Pixels) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Luma (H, W) in grey levels 0..255 as seen on white paper, and opacity in [0, 1] or None."""
-    pixels = rgb
-    if rgb.dtype != np.uint8:
-        pixels = np.multiply(rgb, 1 / _unit(rgb), dtype=np.float32)
-    if rgb.ndim == 2 or rgb.shape[2] < 4:
-        return frame.luma(pixels), None
-    plane = frame.luma(np.ascontiguousarray(pixels[..., :3]))
-    opacity = pixels[..., 3].astype(np.float32) / 255
-    if opacity.min() == 1:
-        return plane, None
-    return plane * opacity + 255 * (1 - opacity), opacity
-
-
-def _add(rgb: Pixels, residual: Float) -> Pixels:
-    """Add the residual, resized, to all colour channels alike: luma moves, chroma does not."""
-    if rgb.dtype == np.uint8:
-        return _add_bytes(rgb, residual)
-    height, width = rgb.shape[:2]
-    full: Any = cv2.resize(residual, (width, height), interpolation=cv2.INTER_CUBIC)
-    if rgb.ndim == 3 and rgb.shape[2] == 4:
-        full[rgb[..., 3] == 0] = 0
-    out = np.array(rgb, order="C")
-    colour = out if rgb.ndim == 2 else out[..., :3]
-    change = full * np.float32(_unit(rgb))
-    if rgb.ndim == 3:
-        change = change[..., None]
-    if rgb.dtype == np.uint16:
-        colour[:] = np.clip(np.rint(colour + change), 0, 65535)
-    else:
-        colour[:] = np.clip(colour + change, 0, 1)
-    return out
-
-
-def _add_bytes(rgb: Pixels, residual: Float) -> Pixels:
-    """Add to uint8 pixels with saturation, in strips that stay in the cache.
-
-    The change goes in bytes of its own, in quarters of a grey level around 128: OpenCV resizes and
-    blends bytes several times faster than other types.
-    """
-    height, width = rgb.shape[:2]
-    quarters = np.clip(np.rint(residual * _PARTS) + 128, 0, 255).astype(np.uint8)
-    full: Any = cv2.resize(quarters, (width, height), interpolation=cv2.INTER_CUBIC)
-    out = np.empty(rgb.shape, np.uint8)  # in C order, whatever the order of `rgb`
-    channels = 1 if rgb.ndim == 2 else rgb.shape[2]
-    if channels == 4:
-        full[rgb[..., 3] == 0] = 128
-    for top in range(0, height, _STRIP):
-        strip = np.s_[top : top + _STRIP]
-        change = full[strip]
-        if channels > 1:
-            opacity = [np.full_like(change, 128)] * (channels - 3)
-            change = cv2.merge([change] * min(channels, 3) + opacity)
-        target = out[strip].reshape(change.shape)
-        pixels = rgb[strip].reshape(change.shape)
-        cv2.addWeighted(pixels, 1, change, 1 / _PARTS, -128 / _PARTS, dst=target)
-    return out

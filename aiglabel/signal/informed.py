@@ -187,7 +187,7 @@ def _projections(
     spectrum = np.fft.rfft2(tile.fold(detail / variance))
     flattening = whitening.flattening(spectrum)
     own = sync.values((spectrum * flattening).astype(np.complex64), lay) * signs
-    marked = np.fft.rfft2(tile.fold((unit - whitening.blurred(unit, (5, 5))) / variance))
+    marked = np.fft.rfft2(tile.fold(whitening.less_mean(unit) / variance))
     reach = sync.values((marked * flattening).astype(np.complex64), lay) * signs
     return own, np.maximum(tile.level_means(reach), np.float32(1e-9))
 

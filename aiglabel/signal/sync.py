@@ -140,9 +140,8 @@ def registered(laid: Laid, peak: Peak, carrier: Carrier) -> Laid:
     """
     height, width = laid.white.shape
     rows, columns = np.indices((height, width), np.float32)
-    pilots = np.zeros(tile.COEFFICIENTS, np.float32)
-    pilots[carrier.pilots] = carrier.chips[carrier.pilots]
-    known = tile.posed(tile.synthesise(pilots), peak.pose)
+    # A template is the conjugate spectrum of the pilots' own tile.
+    known = np.fft.irfft2(carrier.templates[peak.pose].conj(), s=(SIDE, SIDE)).astype(np.float32)
     known = np.roll(known, (round(peak.down), round(peak.right)), (0, 1))
     known *= np.float32(_PILOT_SHARE / known.std())
     down, right = np.zeros((2, height, width), np.float32)

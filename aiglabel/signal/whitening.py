@@ -28,12 +28,17 @@ _FREQUENCIES = (np.fft.fftfreq(SIDE)[:, None], np.fft.rfftfreq(SIDE)[None])
 
 def details(plane: Float) -> tuple[Float, Float]:
     """Return the plane (H, W) less its local mean, and its local variance plus a floor."""
-    detail = plane - blurred(plane, _MEAN)
+    detail = less_mean(plane)
     variance = blurred(detail * detail, _VARIANCE)
     # Box filters leave tiny negative values in float32.
     np.maximum(variance, 0, out=variance)
     variance += np.float32(FLOOR)
     return detail, variance
+
+
+def less_mean(plane: Float) -> Float:
+    """Return the plane (H, W) less its local mean."""
+    return plane - blurred(plane, _MEAN)
 
 
 def whitened(plane: Float) -> Float:
