@@ -13,8 +13,9 @@ from benchmarks import pictures
 from benchmarks.pictures import Rgb
 
 PHOTOGRAPHS, GRAPHICS = "photographs and AI pictures", "graphics"
-# In 8 × 8 blocks whose grey values differ by one at most; photographs stay below a quarter.
-_FLAT_SHARE = 0.3
+# In 8 × 8 blocks whose grey values differ by one at most; photographs stay below a quarter. And of
+# the two commonest grey values; photographs stay below four tenths.
+_FLAT_SHARE, _TWO_VALUES = 0.3, 0.5
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,13 @@ def spread(subjects: Sequence[Subject], count: int) -> list[Subject]:
 
 
 def is_graphic(rgb: Rgb) -> bool:
-    """Whether large parts of a picture are of one colour: line art, text, logos, empty pages."""
+    """Whether most of a picture is of a few colours: line art, text, logos, empty pages."""
     rows, columns = (length // 8 for length in rgb.shape[:2])
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)[: 8 * rows, : 8 * columns]
     blocks = grey.reshape(rows, 8, columns, 8).astype(np.int16)
-    return bool((np.ptp(blocks, axis=(1, 3)) <= 1).mean() > _FLAT_SHARE)
+    flat = (np.ptp(blocks, axis=(1, 3)) <= 1).mean()
+    commonest = np.sort(np.bincount(grey.ravel(), minlength=256))[-2:]
+    return bool(flat > _FLAT_SHARE or commonest.sum() > _TWO_VALUES * grey.size)
 
 
 def _whole(name: str, path: Path | None) -> Rgb:

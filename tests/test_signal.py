@@ -17,7 +17,7 @@ from dwt1_writer import mark as mark_dwt1
 
 from aiglabel.errors import PayloadError
 from aiglabel.key import Key
-from aiglabel.signal import detector, dwt1, image, lattice, quality
+from aiglabel.signal import detector, dwt1, image, quality
 
 OTHERS = [Key(hashlib.sha256(bytes([number])).digest()) for number in range(25)]
 
@@ -37,9 +37,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
         monkeypatch.setattr(room, name, counting)
 
-    counted(lattice, "candidates")
-    counted(lattice, "white_octaves")
-    counted(detector.sync, "polished")
+    counted(detector, "octaves")
     counted(detector.sync, "registered")
     counted(detector.frame, "to_frame")
     counted(dwt1, "whiten")
@@ -285,10 +283,9 @@ def test_several_keys_share_the_transforms(calls):
     one = dict(calls)
     assert len(image.detect_any(pixels, keys=OTHERS[:8])) == 8
     eight = {name: calls[name] - count for name, count in one.items()}
-    for name in ("candidates", "white_octaves", "to_frame"):
+    for name in ("octaves", "to_frame"):
         assert eight[name] == one[name] > 0, name
-    for name in ("polished", "registered"):
-        assert eight[name] <= detector.EFFORTS["full"].closer + 1, name
+    assert eight["registered"] <= detector.EFFORTS["full"].closer + 1
 
 
 def test_quick_looks_at_whole_pictures_only(calls):
@@ -296,7 +293,7 @@ def test_quick_looks_at_whole_pictures_only(calls):
         found = image.detect(ATTACKS[attack](marked()), key=KEY, effort="quick")
         assert found.payload == PAYLOAD
     assert image.detect(ATTACKS["rotated by 7°"](marked()), key=KEY, effort="quick").payload is None
-    assert calls["candidates"] == 0
+    assert calls["octaves"] == 0
     assert image.detect(ATTACKS["rotated by 7°"](marked()), key=KEY, effort="thorough").payload
 
 

@@ -2,9 +2,11 @@
 
 1. *As it is*: the whole picture, at the frames it may have been marked in. Finds marks after
    compression, filters, resizing, mirroring and quarter turns, at the speed of a resize.
-2. *Search*: lattices found without the key (`lattice`), checked with the key (`sync`). Finds marks
-   after crops, rotation, stretching, in collages and screenshots.
+2. *Search*: lattices that stand out without the key (`lattice`), checked with the key (`sync`).
+   Finds marks after crops, rotation, stretching, in collages and screenshots.
 3. *Closer*: the best places polished, and registered piece by piece: perspective and bending.
+4. *Guesses*: many more lattices, with the key alone: the picture's own texture hides those of a
+   mark that can still be read.
 
 A step is for the keys that the steps before left without a payload. Transforms are shared by all
 keys: a key costs its correlations and decodings.
@@ -14,7 +16,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Final
 
 import cv2
@@ -24,6 +27,8 @@ from numpy.typing import NDArray
 from aiglabel.key import Key
 from aiglabel.label import PAYLOAD_BYTES
 from aiglabel.signal import code, frame, lattice, statistics, sync, tile, whitening
+from aiglabel.signal.lattice import Guesses, Matrices
+from aiglabel.signal.plane import Plane, octaves
 from aiglabel.signal.sync import Laid, Peak
 from aiglabel.signal.tile import Carrier, Spectrum
 
@@ -39,9 +44,13 @@ class Budget:
     octaves : int
         Planes of the lattice search, each half the size of the one before; 0 for no search.
     lattices : int
-        Lattices checked with the key.
+        Lattices that stand out, checked with the key.
     closer : int
         Places polished and registered, of all keys together.
+    bent : float
+        Least height of the peak of a bent plane at which it is registered.
+    guesses : int
+        Further lattices checked with the key, besides the upright ones.
     older : bool
         Whether marks of the first format are looked for too.
     """
@@ -49,13 +58,15 @@ class Budget:
     octaves: int
     lattices: int
     closer: int
+    bent: float
+    guesses: int
     older: bool
 
 
 EFFORTS: Final[dict[str, Budget]] = {
-    "quick": Budget(0, 0, 0, older=False),
-    "full": Budget(4, 40, 1, older=False),
-    "thorough": Budget(5, 160, 4, older=True),
+    "quick": Budget(0, 0, 0, 0, 0, older=False),
+    "full": Budget(4, 40, 1, 4.4, 600, older=False),
+    "thorough": Budget(5, 160, 4, 0.0, 6000, older=True),
 }
 DEFAULT_EFFORT: Final = "full"
 
@@ -66,13 +77,17 @@ MAP_SIDE, MAP_WINDOW = 32, 8
 
 # Root of the area, in samples, of the largest plane that is searched.
 _LARGEST = 768
-# Lattices checked before what they showed is decoded; sightings that are noted of each batch; the
-# pilot statistics at which one is worth decoding at once, and under which it never is, as too few
-# pilots are right for the message to be readable; and how many of those between are kept.
-_BATCH = 8
-_SIGHTINGS = 2
-_LEAST_PILOTS, _LIKELY_PILOTS = 4.5, 5.6
+# Lattices checked before all others, as they are nearly always right. How many of those, one in how
+# many of the others, and how many guesses a key has a closer look at, after how many were polished.
+_FIRST = 8
+_SIGHTINGS, _BATCH = 2, 16
+_GUESSED, _POLISHED = 3, 16
+# Pilot statistics at which a sighting is worth decoding at once, and under which it never is, as
+# too few pilots are right for the message to be readable; and how many of those between are kept.
+_LIKELY_PILOTS, _LEAST_PILOTS = 5.6, 4.5
 _CLOSEST = 4
+# Upright scales tried on every plane but the finest: the others were tried on the plane before.
+_COARSE = 0.9
 # Canonical samples below which there are too few tiles to compare with each other.
 _REGISTRABLE = 4 * tile.SIDE**2
 # Samples on a side that OpenCV's remapping is known to take.
@@ -80,10 +95,10 @@ _LONGEST = 8192
 TESTS: Final = 3
 """Tests that share the false-positive rate: the message, the pilots, and the older format."""
 # What the false-positive bound counts, generously, for a key and a picture: decodings; and places
-# (lattices and steps of polishing, each with every pose and offset, to a quarter of a sample) at
-# which pilots are compared.
+# (lattices, steps of polishing and parts, each with every pose and offset, to a quarter of a
+# sample) at which pilots are compared.
 _DECODINGS = 128
-_PLACES = 16 * 1024 * tile.POSES * tile.SIDE**2
+_PLACES = 16 * 16384 * tile.POSES * tile.SIDE**2
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,20 +113,55 @@ class View:
     scale : float
         Samples of the plane a pixel of the picture.
     step : str
-    luma : float32 or None
-        The plane that was laid, where that is not the frame itself.
+    plane : Plane or None
+        What was laid, where that is not the frame itself.
     """
 
     laid: Laid
     spectrum: Spectrum
     scale: float
     step: str
-    luma: Float | None = None
+    plane: Plane | None = None
 
     @classmethod
-    def of(cls, laid: Laid, scale: float, step: str, luma: Float | None = None) -> View:
+    def of(cls, laid: Laid, scale: float, step: str, plane: Plane | None = None) -> View:
         """Fold what was laid."""
-        return cls(laid, laid.spectrum(), scale, step, luma)
+        return cls(laid, laid.spectrum(), scale, step, plane)
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """The picture that is searched, and what is made of it once for all keys.
+
+    Attributes
+    ----------
+    luma : uint8 or float32, shape (H, W)
+    budget : Budget
+    """
+
+    luma: NDArray[Any]
+    budget: Budget
+
+    @cached_property
+    def planes(self) -> list[Plane]:
+        """The planes in which lattices are searched, the finest first."""
+        return octaves(self.luma, _LARGEST, self.budget.octaves)
+
+    @cached_property
+    def guesses(self) -> list[Guesses]:
+        """Every hypothesis about every plane."""
+        return [Guesses.of(plane) for plane in self.planes]
+
+    def whole(self, side: int) -> View:
+        """The picture as it is, in the frame of a side."""
+        white = whitening.whitened(frame.to_frame(self.luma, side))
+        laid = Laid(white, np.eye(2), np.zeros(2))
+        return View.of(laid, side / math.sqrt(self.luma.size), AS_IT_IS)
+
+    def laid(self, plane: Plane, matrix: Matrices, step: str) -> View:
+        """A plane of it laid by a lattice."""
+        laid = sync.lay(plane.luma, matrix)
+        return View.of(laid, math.sqrt(plane.luma.size / self.luma.size), step, plane)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,9 +214,10 @@ def search(
     """Look for the marks of `keys` in a plane of luma (H, W), grey levels."""
     limit, _ = limits(len(keys) * looks)
     findings = [Finding(key, limit) for key in keys]
-    for step in (_as_it_is, _lattices, _closer):
+    picture = Picture(luma, budget)
+    for step in (_as_it_is, _lattices, _closer, _guesses)[: None if budget.octaves else 1]:
         if _open(findings):
-            step(luma, findings, budget)
+            step(picture, findings)
     return findings
 
 
@@ -197,83 +248,126 @@ def hypotheses(looks: int) -> tuple[float, float]:
     )
 
 
-# ---------------------------------------------------------------------- the three steps
+# ---------------------------------------------------------------------- the four steps
 
 
-def _as_it_is(luma: NDArray[Any], findings: list[Finding], _: Budget) -> None:
+def _as_it_is(picture: Picture, findings: list[Finding]) -> None:
     """The whole picture: first in the frame it would be marked in, then in the others."""
-    sides = frame.sides_to_try(luma.shape)
+    sides = frame.sides_to_try(picture.luma.shape)
     for some in (sides[:1], sides[1:]):
         open_ = _open(findings)
-        _look(open_, [_whole(luma, side) for side in some if open_])
+        _look(open_, [picture.whole(side) for side in some if open_])
     _decode_rest(_open(findings))
 
 
-def _whole(luma: NDArray[Any], side: int) -> View:
-    white = whitening.whitened(frame.to_frame(luma, side))
-    laid = Laid(white, np.eye(2), np.zeros(2))
-    return View.of(laid, side / math.sqrt(luma.size), AS_IT_IS)
-
-
-def _lattices(luma: NDArray[Any], findings: list[Finding], budget: Budget) -> None:
-    """Lattices in order of likelihood, a few at a time."""
-    planes = lattice.white_octaves(luma, _LARGEST, budget.octaves)
-    found: list[tuple[float, int, lattice.Matrices]] = []
-    for index, (_, white) in enumerate(planes):
-        matrices, scores = lattice.candidates(white)
-        found += [(score, index, one) for one, score in zip(matrices, scores, strict=True)]
+def _lattices(picture: Picture, findings: list[Finding]) -> None:
+    """Lattices that stand out, a few at a time."""
+    found = [
+        (score, plane, matrix)
+        for plane, guesses in zip(picture.planes, picture.guesses, strict=True)
+        for matrix, score in zip(*guesses.refined(), strict=True)
+    ]
     found.sort(key=lambda one: -one[0])
-    for start in range(0, min(len(found), budget.lattices), _BATCH):
-        if not _open(findings):
+    for some in (found[:_FIRST], found[_FIRST : picture.budget.lattices]):
+        open_ = _open(findings)
+        if not some or not open_:
             break
-        views = []
-        for _, index, matrix in found[start : start + _BATCH]:
-            plane, white = planes[index]
-            laid = sync.lay(white, matrix, whiten=False)
-            views.append(View.of(laid, math.sqrt(white.size / luma.size), SEARCHED, plane))
-        _look(_open(findings), views)
+        carriers = [tile.carrier(finding.key) for finding in open_]
+        heights = [sync.heights(plane, matrix[None], carriers)[:, 0] for _, plane, matrix in some]
+        for finding, row in zip(open_, np.transpose(heights), strict=True):
+            best = np.argsort(-row)[: max(_SIGHTINGS, len(some) // _BATCH)]
+            views = [picture.laid(some[one][1], some[one][2], SEARCHED) for one in best]
+            _look([finding], views)
     _decode_rest(_open(findings))
 
 
-def _closer(luma: NDArray[Any], findings: list[Finding], budget: Budget) -> None:
+def _closer(picture: Picture, findings: list[Finding]) -> None:
     """The picture as it is, if bent; then the likeliest places of all keys, polished and bent."""
-    _bent(luma, findings)
+    _bent(picture, findings)
     places = [(finding, seen) for finding in _open(findings) for seen in finding.closest]
     places.sort(key=lambda place: -place[1].peak.height)
-    for finding, seen in places[: budget.closer]:
+    for finding, seen in places[: picture.budget.closer]:
         if finding.payload is not None:
             continue
-        carrier, view, laid = tile.carrier(finding.key), seen.view, seen.view.laid
-        if view.luma is not None:
-            white = whitening.whitened(view.luma)
-            matrix = sync.polished(white, laid.matrix, carrier, seen.peak.height)
-            laid = sync.lay(view.luma, matrix, whiten=True)
-        polished = View.of(laid, view.scale, POLISHED, view.luma)
-        _look([finding], [polished])
+        carrier, view = tile.carrier(finding.key), seen.view
+        if view.plane is not None:
+            matrix, _ = sync.polished(view.plane, view.laid.matrix, carrier)
+            view = picture.laid(view.plane, matrix, POLISHED)
+            _look([finding], [view])
+        _parts(finding, view)
         if finding.payload is None:
-            _register(finding, polished, sync.find_bent(laid.white, carrier))
+            _register(picture, finding, view, sync.find_bent(view.laid.white, carrier))
     _decode_rest(_open(findings))
 
 
-def _bent(luma: NDArray[Any], findings: list[Finding]) -> None:
+def _bent(picture: Picture, findings: list[Finding]) -> None:
     """Register the whole picture, for the key whose pilots are the likeliest there."""
-    sides = frame.sides_to_try(luma.shape)
-    if not sides:
+    sides = frame.sides_to_try(picture.luma.shape)
+    if not sides or not picture.budget.closer:
         return
-    view = _whole(luma, sides[0])
+    view = picture.whole(sides[0])
     peaks = [
         (sync.find_bent(view.laid.white, tile.carrier(finding.key)), finding)
         for finding in _open(findings)
     ]
     peak, finding = max(peaks, key=lambda found: found[0].height)
-    _register(finding, view, peak)
+    _register(picture, finding, view, peak)
 
 
-def _register(finding: Finding, view: View, peak: Peak) -> None:
+def _register(picture: Picture, finding: Finding, view: View, peak: Peak) -> None:
     white = view.laid.white
+    if peak.height < picture.budget.bent:
+        return
     if white.size >= _REGISTRABLE and max(white.shape) <= _LONGEST:
         bent = sync.registered(view.laid, peak, tile.carrier(finding.key))
-        _look([finding], [View.of(bent, view.scale, REGISTERED, view.luma)])
+        _look([finding], [View.of(bent, view.scale, REGISTERED, view.plane)])
+
+
+def _parts(finding: Finding, view: View) -> None:
+    """Read the mark in a part of what was laid: the rest may be something else.
+
+    Parts are half as wide and half as high, and overlap by half.
+    """
+    if finding.payload is not None:
+        return
+    white = view.laid.white
+    tall, wide = (length // 2 for length in white.shape)
+    if min(tall, wide) < tile.SIDE:
+        return
+    views = []
+    for top in (0, tall // 2, tall):
+        for left in (0, wide // 2, wide):
+            part = np.zeros_like(white)
+            inside = np.s_[top : top + tall, left : left + wide]
+            part[inside] = white[inside]
+            views.append(View.of(replace(view.laid, white=part), view.scale, view.step, view.plane))
+    _look([finding], views)
+
+
+def _guesses(picture: Picture, findings: list[Finding]) -> None:
+    """Many lattices that do not stand out, and all upright ones."""
+    carriers = [tile.carrier(finding.key) for finding in findings]
+    likeliest = [guesses.likeliest(picture.budget.guesses) for guesses in picture.guesses]
+    if not likeliest:
+        return
+    scores = np.sort(np.concatenate([score for _, score in likeliest]))
+    least = scores[-picture.budget.guesses :][0]
+    found: list[tuple[Plane, Matrices, Float]] = []
+    for index, (plane, (matrices, score)) in enumerate(zip(picture.planes, likeliest, strict=True)):
+        upright = lattice.upright()
+        if index:
+            upright = upright[upright[:, 0, 0] >= _COARSE]
+        tried = np.concatenate([upright, matrices[score >= least]])
+        heights = sync.heights(plane, tried, carriers)
+        found += [(plane, *one) for one in zip(tried, heights.T, strict=True)]
+    for row, (finding, carrier) in enumerate(zip(findings, carriers, strict=True)):
+        best = sorted(found, key=lambda one: -one[2][row])[:_POLISHED]
+        places = [(plane, *sync.polished(plane, matrix, carrier)) for plane, matrix, _ in best]
+        places.sort(key=lambda one: -one[2])
+        views = [picture.laid(plane, matrix, SEARCHED) for plane, matrix, _ in places[:_GUESSED]]
+        _look([finding], views)
+        _parts(finding, finding.closest[0].view)
+    _decode_rest(_open(findings))
 
 
 def _look(findings: list[Finding], views: list[View]) -> None:
@@ -305,17 +399,6 @@ def _decode_rest(findings: list[Finding]) -> None:
     _decode(waiting)
 
 
-def _exact(seen: Sighting, carrier: Carrier) -> Sighting:
-    """Lay a plane that was whitened before anew and whiten it after: dearer, and better."""
-    view = seen.view
-    if view.step != SEARCHED or view.luma is None:
-        return seen
-    laid = sync.lay(view.luma, view.laid.matrix, whiten=True)
-    view = View.of(laid, view.scale, SEARCHED, view.luma)
-    again = _sight(view, sync.find(view.spectrum, carrier), carrier)
-    return max(seen, again, key=lambda one: one.pilots)
-
-
 def _sight(view: View, peak: Peak, carrier: Carrier) -> Sighting:
     values = sync.values(view.spectrum, peak)
     return Sighting(view, peak, values, carrier.pilot_statistic(values))
@@ -326,7 +409,6 @@ def _decode(chosen: list[tuple[Finding, Sighting]]) -> None:
         return
     for finding, seen in chosen:
         finding.decoded.append(seen)
-    chosen = [(finding, _exact(seen, tile.carrier(finding.key))) for finding, seen in chosen]
     soft = np.stack([tile.carrier(one.key).soft(seen.values) for one, seen in chosen])
     words, payloads = code.DWT_2.decode(soft, [one.key.derive("image-2/tag") for one, _ in chosen])
     scores = (soft * words).sum(axis=1)

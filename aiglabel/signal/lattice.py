@@ -12,6 +12,7 @@ searched, up to a translation and the eight poses of a square.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -19,11 +20,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from aiglabel.signal import whitening
+from aiglabel.signal.plane import Plane
 from aiglabel.signal.tile import SIDE
 
 Float = NDArray[np.float32]
-Matrices = NDArray[np.float64]
+Matrices = NDArray[np.floating[Any]]
 
 SCALES = (0.55, 1.8)
 """Plane samples a canonical sample, searched on one plane.
@@ -32,19 +33,13 @@ Planes halve, so most scales are searched on two: the finer one sees more, the c
 more bending.
 """
 
-_PADDED = 1.5
-# Lags, in both directions, that say nothing of the noise: every picture is like itself there.
-_ORIGIN = 10
-_LINES = (15, 15)
-_LOUDEST_LINE = 6.0
-# Standard deviations from which a peak of the autocorrelation counts by its logarithm: a host with
-# a period of its own has few and very high peaks, a mark has many.
-_HIGH_PEAK = 4.0
 # Relative step of the grid of hypotheses: half a chip at the longest lag in use there.
 _STEP = 0.0075
+_UPRIGHT_STEP = 0.005
 _ASPECT = 0.45
 _NEAR, _FAR = 3.01, 8.01
-_KEPT, _REFINED = 32, 24
+# Hypotheses of each grid that are refined, and of all of them to the end.
+_KEPT, _REFINED = (32, 16, 16), 24
 _APART = 0.012
 # Steps of the refinement, and how far from the centre lattice vectors are used at each.
 _REFINEMENT = (
@@ -59,70 +54,121 @@ _LEAST_OVERLAP = 0.15
 _PEAKS, _NEAREST_PEAK = 48, 0.5 * SIDE
 
 
-def candidates(white: Float) -> tuple[Matrices, NDArray[np.float64]]:
-    """Return likely lattices of a whitened plane (H, W) and their scores, not sorted.
+@dataclass(frozen=True, eq=False)
+class Lags:
+    """Autocorrelation of a plane, made ready to be summed; all (2 n + 1, 2 m + 1), lag 0 centred.
 
-    Returns
-    -------
-    matrices : float64, shape (n, 2, 2)
-    scores : float64, shape (n,)
-        Weighted sum of the autocorrelation over the lattice in its own standard deviations:
-        5 to 6 by chance, some tens for a mark.
+    Attributes
+    ----------
+    correlation : float32
+        In standard deviations.
+    weighted : float32
+        The same times a weight: how much the plane and itself, moved by the lag, overlap.
+    squares : float32
+        Squared weights. They and `weighted` are 0 on the rim, which stands for all larger lags.
     """
-    correlation = autocorrelation(white)
-    near = _vectors(_NEAR)
-    found = [
-        _best(correlation, grid, near, white.shape, kept)
-        for grid, kept in ((_turned(), _KEPT), (_stretched(), _KEPT // 2))
-    ]
-    found.append(_best(correlation, _from_peaks(correlation), near, white.shape, _KEPT // 2))
-    matrices: Any = np.concatenate(found)
-    scores = np.zeros(len(matrices))
-    for reach, step in _REFINEMENT:
-        if reach == _FAR and len(matrices) > _REFINED:
-            matrices = matrices[np.argsort(-scores)[:_REFINED]]
-        for _ in range(2):
-            tried = matrices[:, None] + (_STAY * step) @ matrices[:, None]
-            every = _score(correlation, tried, _vectors(reach), white.shape)
-            best = every.argmax(axis=1)
-            row = np.arange(len(tried))
-            matrices, scores = tried[row, best], every[row, best]
-    return matrices, scores
+
+    correlation: Float
+    weighted: Float
+    squares: Float
+
+    @classmethod
+    def of(cls, plane: Plane) -> Lags:
+        """Weigh the autocorrelation of a plane."""
+        correlation = plane.correlation
+        across, along = (
+            np.maximum(1 - np.abs(np.arange(side) - side // 2) / own, 0)
+            for side, own in zip(correlation.shape[::-1], plane.white.shape[::-1], strict=True)
+        )
+        weights = np.outer(along, across).astype(np.float32)
+        weights[weights < _LEAST_OVERLAP] = 0
+        inside = np.zeros_like(weights)
+        inside[1:-1, 1:-1] = weights[1:-1, 1:-1]
+        return cls(correlation, correlation * inside, np.square(inside))
+
+    def sums(self, right: Float, down: Float, *, smooth: bool) -> Float:
+        """Weighted sum over lags (..., vectors), over the root of the sum of squared weights."""
+        height, width = self.weighted.shape
+        x = np.clip(right + np.float32(width // 2), 0, width - 1)
+        y = np.clip(down + np.float32(height // 2), 0, height - 1)
+        columns, rows = (np.rint(one).astype(np.int32) for one in (x, y))
+        nearest = rows * width + columns
+        norm = np.sqrt(self.squares.ravel().take(nearest).sum(axis=-1))
+        if smooth:
+            shape = x.shape
+            values: Any = cv2.remap(
+                self.weighted, x.reshape(len(x), -1), y.reshape(len(x), -1), cv2.INTER_LINEAR
+            )
+            values = values.reshape(shape)
+        else:
+            values = self.weighted.ravel().take(nearest)
+        sums: Float = values.sum(axis=-1) / np.maximum(norm, np.float32(1e-3))
+        return sums
 
 
-def autocorrelation(white: Float) -> Float:
-    """Autocorrelation of a plane with a flattened spectrum, in standard deviations.
+@dataclass(frozen=True, eq=False)
+class Guesses:
+    """Every hypothesis about one plane and its score, grid by grid.
 
-    Lag zero is at [0, 0], negative lags wrap around.
+    Attributes
+    ----------
+    lags : Lags
+    matrices : list of float32, shape (n, 2, 2)
+    scores : list of float32, shape (n,)
+        Weighted sum of the autocorrelation over the lattice in its own standard deviations.
     """
-    height, width = (cv2.getOptimalDFTSize(int(_PADDED * side / 2)) * 2 for side in white.shape)
-    padded = np.zeros((height, width), np.float32)
-    padded[: white.shape[0], : white.shape[1]] = white
-    packed: Any = cv2.dft(padded)
-    power: Any = cv2.mulSpectrums(packed, packed, 0, conjB=True)
-    # Of OpenCV's packed layout only the columns that hold plain pairs are used: the first and last,
-    # frequencies purely vertical, hold little of a mark and most of a JPEG's block borders.
-    lines = np.ascontiguousarray(power[:, 1:-1:2])
-    local: Any = cv2.blur(lines, _LINES, borderType=cv2.BORDER_REFLECT)
-    lines /= local + np.float32(1e-6 * local.mean() + 1e-30)
-    np.minimum(lines, np.float32(_LOUDEST_LINE), out=lines)
-    lines -= lines.mean()
-    power[:] = 0
-    power[:, 1:-1:2] = lines
-    correlation: Any = cv2.dft(power, flags=cv2.DFT_INVERSE | cv2.DFT_REAL_OUTPUT)
-    correlation = cv2.GaussianBlur(correlation, (5, 5), 0.7)
-    inside = correlation[_ORIGIN : height // 2, _ORIGIN : width // 2]
-    correlation /= np.float32(max(float(np.sqrt(np.mean(inside * inside))), 1e-12))
-    return np.asarray(_HIGH_PEAK * np.arcsinh(correlation / _HIGH_PEAK), np.float32)
+
+    lags: Lags
+    matrices: list[Matrices]
+    scores: list[Float]
+
+    @classmethod
+    def of(cls, plane: Plane) -> Guesses:
+        """Score every grid by its nearest lattice vectors."""
+        lags = Lags.of(plane)
+        grids = [_turned(), _stretched(), _Grid.of(_from_peaks(lags.correlation))]
+        scores = [lags.sums(grid.right, grid.down, smooth=False) for grid in grids]
+        return cls(lags, [grid.matrices for grid in grids], scores)
+
+    def likeliest(self, count: int) -> tuple[Matrices, Float]:
+        """The best `count` hypotheses as they are, and their scores."""
+        matrices, scores = np.concatenate(self.matrices), np.concatenate(self.scores)
+        best = np.argpartition(-scores, min(count, len(scores) - 1))[:count]
+        return matrices[best], scores[best]
+
+    def refined(self) -> tuple[Matrices, Float]:
+        """The best hypotheses, no two alike, moved to where more lattice vectors agree.
+
+        The scores are 5 to 6 by chance, some tens for a mark that is strong enough to be seen here.
+        """
+        found = [
+            _distinct(grid, scores, kept)
+            for grid, scores, kept in zip(self.matrices, self.scores, _KEPT, strict=True)
+        ]
+        matrices: Any = np.concatenate(found)
+        scores = np.zeros(len(matrices), np.float32)
+        for reach, step in _REFINEMENT:
+            if reach == _FAR and len(matrices) > _REFINED:
+                matrices = matrices[np.argsort(-scores)[:_REFINED]]
+            for _ in range(2):
+                tried = matrices[:, None] + (_STAY * step) @ matrices[:, None]
+                every = self.lags.sums(*_reached(tried, _vectors(reach)), smooth=True)
+                best = every.argmax(axis=1)
+                row = np.arange(len(tried))
+                matrices, scores = tried[row, best], every[row, best]
+        return matrices, scores
 
 
-def _best(
-    correlation: Float, grid: Matrices, vectors: Float, shape: tuple[int, ...], kept: int
-) -> Matrices:
+@cache
+def upright() -> Matrices:
+    """Every scale, neither turned nor stretched: what crops, pages and screenshots are."""
+    scale = np.exp(np.arange(math.log(SCALES[0]), math.log(SCALES[1]), _UPRIGHT_STEP))
+    matrices: Matrices = (np.eye(2) * scale[:, None, None]).astype(np.float32)
+    return matrices
+
+
+def _distinct(grid: Matrices, scores: Float, kept: int) -> Matrices:
     """The best hypotheses of a grid, no two alike."""
-    if not len(grid):
-        return np.empty((0, 2, 2))
-    scores = _score(correlation, grid, vectors, shape, smooth=False)
     likely = np.argsort(-scores)[: 8 * kept]
     chosen: list[int] = []
     flat = grid[likely].reshape(-1, 4)
@@ -135,44 +181,26 @@ def _best(
     return best
 
 
-def _score(
-    correlation: Float, matrices: Matrices, vectors: Float, shape: tuple[int, ...], *,
-    smooth: bool = True,
-) -> NDArray[np.float64]:  # fmt: skip
-    """Weighted sum over the lattice vectors; weights are the overlap of the plane with itself."""
-    height, width = correlation.shape
-    right, down = (
-        matrices[..., row, 0, None] * vectors[:, 0] + matrices[..., row, 1, None] * vectors[:, 1]
+@dataclass(frozen=True, eq=False)
+class _Grid:
+    """Hypotheses (n, 2, 2) and where they lay the nearest lattice vectors, (n, vectors)."""
+
+    matrices: Matrices
+    right: Float
+    down: Float
+
+    @classmethod
+    def of(cls, matrices: Matrices) -> _Grid:
+        return cls(matrices, *_reached(matrices, _vectors(_NEAR)))
+
+
+def _reached(matrices: Matrices, vectors: Float) -> tuple[Float, Float]:
+    """Where lattices (..., 2, 2) lay vectors (n, 2), x and y of (..., n)."""
+    x, y = (
+        (matrices[..., row, 0, None] * vectors[:, 0] + matrices[..., row, 1, None] * vectors[:, 1])
         for row in (0, 1)
     )
-    weights = np.maximum(1 - np.abs(right) / shape[1], 0)
-    weights *= np.maximum(1 - np.abs(down) / shape[0], 0)
-    weights[weights < _LEAST_OVERLAP] = 0
-    weights[(np.abs(right) > width / 2 - 2) | (np.abs(down) > height / 2 - 2)] = 0
-    values = (_interpolated if smooth else _nearest)(correlation, right, down)
-    total = np.einsum("...v,...v->...", values, weights)
-    norm = np.sqrt(np.einsum("...v,...v->...", weights, weights))
-    scores: NDArray[np.float64] = total / np.maximum(norm, 1e-3)
-    return scores
-
-
-def _nearest(plane: Float, x: Any, y: Any) -> Any:
-    height, width = plane.shape
-    columns, rows = (np.rint(one).astype(np.int32) for one in (x, y))
-    return plane.ravel().take(rows % height * width + columns % width)
-
-
-def _interpolated(plane: Float, x: Any, y: Any) -> Any:
-    height, width = plane.shape
-    left, top = np.floor(x), np.floor(y)
-    across, along = x - left, y - top
-    columns, rows = left.astype(np.int32), top.astype(np.int32)
-    above, below = rows % height * width, (rows + 1) % height * width
-    columns, after = columns % width, (columns + 1) % width
-    values = plane.ravel()
-    upper = values.take(above + columns) * (1 - across) + values.take(above + after) * across
-    lower = values.take(below + columns) * (1 - across) + values.take(below + after) * across
-    return upper * (1 - along) + lower * along
+    return x.astype(np.float32), y.astype(np.float32)
 
 
 @cache
@@ -185,22 +213,23 @@ def _vectors(reach: float) -> Float:
 
 
 @cache
-def _turned() -> Matrices:
+def _turned() -> _Grid:
     """Every scale and angle; a square lattice looks the same again after a quarter turn."""
     logs = np.arange(math.log(SCALES[0]), math.log(SCALES[1]), _STEP)
     scale, angle = np.meshgrid(np.exp(logs), np.arange(0, math.pi / 2, _STEP), indexing="ij")
     along, across = (scale * np.cos(angle)).ravel(), (scale * np.sin(angle)).ravel()
-    return np.stack([along, -across, across, along], axis=1).reshape(-1, 2, 2).astype(np.float32)
+    matrices = np.stack([along, -across, across, along], axis=1).reshape(-1, 2, 2)
+    return _Grid.of(matrices.astype(np.float32))
 
 
 @cache
-def _stretched() -> Matrices:
+def _stretched() -> _Grid:
     """Upright, with every scale in x and in y."""
     logs = np.arange(math.log(SCALES[0]), math.log(SCALES[1]), _STEP)
     scale, aspect = np.meshgrid(logs, np.arange(-_ASPECT, _ASPECT, _STEP), indexing="ij")
     x, y = np.exp(scale + aspect / 2).ravel(), np.exp(scale - aspect / 2).ravel()
     zero = np.zeros_like(x)
-    return np.stack([x, zero, zero, y], axis=1).reshape(-1, 2, 2).astype(np.float32)
+    return _Grid.of(np.stack([x, zero, zero, y], axis=1).reshape(-1, 2, 2).astype(np.float32))
 
 
 def _from_peaks(correlation: Float) -> Matrices:
@@ -209,8 +238,9 @@ def _from_peaks(correlation: Float) -> Matrices:
     The other grids know only turns and stretches: this one follows a view from the side.
     """
     height, width = correlation.shape
-    reach = int(min(1.5 * SCALES[1] * SIDE, height / 2 - 2, width / 2 - 2))
-    window = np.roll(correlation, (reach, reach), (0, 1))[: 2 * reach + 1, : 2 * reach + 1]
+    reach = int(min(1.5 * SCALES[1] * SIDE, height // 2 - 1, width // 2 - 1))
+    down, right = (slice(side // 2 - reach, side // 2 + reach + 1) for side in (height, width))
+    window = correlation[down, right]
     top = cv2.dilate(window, np.ones((7, 7), np.uint8))
     rows, columns = np.nonzero((window == top) & (window > 2))
     x, y = columns - float(reach), rows - float(reach)
@@ -228,24 +258,3 @@ def _from_peaks(correlation: Float) -> Matrices:
     one, other = one[fits], other[fits]
     sides = np.stack([x[one], x[other], y[one], y[other]], axis=1) / SIDE
     return sides.reshape(-1, 2, 2).astype(np.float32)
-
-
-def white_octaves(luma: NDArray[Any], largest: int, count: int) -> list[tuple[Float, Float]]:
-    """Return planes of the luma (H, W), each half as large as the one before, and whitened.
-
-    The first has about `largest` squared samples, or all those of a smaller picture.
-    """
-    planes = []
-    scale = min(1.0, largest / math.sqrt(luma.size))
-    source = luma
-    for _ in range(count):
-        size = [max(1, round(length * scale)) for length in luma.shape]
-        if min(size) < SIDE // 4:
-            break
-        plane = source
-        if size != list(source.shape):
-            plane = cv2.resize(source, size[::-1], interpolation=cv2.INTER_AREA)
-        plane = np.asarray(plane, np.float32)
-        planes.append((plane, whitening.whitened(plane)))
-        source, scale = plane, scale / 2
-    return planes

@@ -58,6 +58,11 @@ class Carrier:
         The code bit each of them carries.
     templates : complex64, shape (POSES, SIDE, SIDE // 2 + 1)
         Conjugate spectra of the tile of the pilots alone, in every pose.
+    pairs : complex64, shape (POSES / 2, SIDE, SIDE)
+        The same, whole, two poses in one: with a spectrum of real values, the real part of the
+        inverse transform is the correlation in one pose, the imaginary part that in the next.
+    power : float32, shape (SIDE, SIDE)
+        Mean of their squared magnitudes.
     """
 
     chips: Float
@@ -65,6 +70,8 @@ class Carrier:
     message: NDArray[np.intp]
     bits: NDArray[np.intp]
     templates: Spectrum
+    pairs: Spectrum
+    power: Float
 
     def signs(self, word: NDArray[np.int8]) -> Float:
         """Signs of all coefficients for a codeword (code bits,), ±1."""
@@ -112,10 +119,13 @@ def carrier(key: Key) -> Carrier:
     only_pilots = np.zeros(COEFFICIENTS, np.float32)
     only_pilots[known_places] = chips[known_places]
     tile = synthesise(only_pilots)
-    templates = np.stack([np.fft.rfft2(posed(tile, pose)).conj() for pose in range(POSES)])
+    spectra = np.stack([np.fft.fft2(posed(tile, pose)).conj() for pose in range(POSES)])
+    whole: Spectrum = spectra.astype(np.complex64)
     drawn = Carrier(
         chips, known_places, np.concatenate(message), np.concatenate(bits),
-        templates.astype(np.complex64),
+        whole[:, :, : SIDE // 2 + 1].copy(),
+        (whole[0::2] + 1j * whole[1::2]).astype(np.complex64),
+        np.square(np.abs(whole)).mean(axis=0),
     )  # fmt: skip
     for array in vars(drawn).values():
         array.setflags(write=False)  # shared by all callers through the cache
