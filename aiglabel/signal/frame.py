@@ -70,13 +70,13 @@ def luma(rgb: NDArray[Any]) -> NDArray[Any]:
     return gray
 
 
-def reduced(plane: NDArray[Any]) -> NDArray[Any]:
-    """Halve a large plane until it is two to four times the largest frame.
+def reduced(plane: NDArray[Any], *, most: float = 4) -> NDArray[Any]:
+    """Halve a large plane until it is less than `most` times the largest frame, at least half that.
 
     Whole pixels are averaged by twos, which is several times faster than any other shrinking, and
     several frames then cost one look at the picture. An odd last row or column is left out.
     """
-    while math.sqrt(plane.size) >= 4 * LADDER[-1]:
+    while math.sqrt(plane.size) >= most * LADDER[-1]:
         height, width = (length // 2 for length in plane.shape)
         plane = cv2.resize(
             plane[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA

@@ -48,6 +48,8 @@ _SAFE = 1.3
 _AGREEING = 0.75
 # Share of the wanted margin at which no coarser frame is tried.
 _ENOUGH = 0.85
+# Times the largest frame that a picture is reduced to before it is brought to its frame.
+_REDUCED = 2.5
 # Side of the thumbnail that chooses where the tile begins.
 _THUMBNAIL = 8
 
@@ -217,7 +219,8 @@ def mark(
         )
     plane, opacity = pixels.cover(rgb)
     root = math.sqrt(plane.size)
-    plane, opacity = frame.reduced(plane), None if opacity is None else frame.reduced(opacity)
+    plane = frame.reduced(plane, most=_REDUCED)
+    opacity = None if opacity is None else frame.reduced(opacity, most=_REDUCED)
     limit, _ = detector.limits(1)
     best: tuple[Marking, int, Float, Peak] | None = None
     for side in [like.side] if like else frame.sides_to_mark(plane.shape):

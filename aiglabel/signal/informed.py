@@ -137,7 +137,7 @@ def marking(
     for step in range(_STEPS):
         attacked = _after_jpeg(host + np.float32(amplitude) * unit, quality)
         white = whitening.whitened(attacked)
-        left = _statistic(white, signs, carrier, lay)
+        left = float(_statistics(tile.fold(white)[None], signs, carrier, lay)[0])
         ratio = _ratio(left, carrier)
         if step == 0:  # which part of the picture is weak changes little with the strength
             weak = min(_QUARTER * _weakest_quarter(white, signs, carrier, lay) / max(ratio, 1.0), 1)
@@ -184,11 +184,11 @@ def _projections(
 
     Both through the same flattening; of the mark the mean of each level, which varies little.
     """
-    spectrum = np.fft.rfft2(tile.fold(detail / variance))
-    flattening = whitening.flattening(spectrum)
-    own = sync.values((spectrum * flattening).astype(np.complex64), lay) * signs
-    marked = np.fft.rfft2(tile.fold(whitening.less_mean(unit) / variance))
-    reach = sync.values((marked * flattening).astype(np.complex64), lay) * signs
+    marked = whitening.less_mean(unit)
+    marked /= variance
+    spectra = np.fft.rfft2([tile.fold(detail / variance), tile.fold(marked)])
+    spectra *= whitening.flattening(spectra[0])
+    own, reach = sync.values(spectra.astype(np.complex64), lay) * signs
     return own, np.maximum(tile.level_means(reach), np.float32(1e-9))
 
 
@@ -209,19 +209,25 @@ def _water_fill(own: Float, reach: Float) -> Float:
 def _weakest_quarter(white: Float, signs: Float, carrier: Carrier, lay: Peak) -> float:
     """Signal-to-noise ratio of the message in the quarter of a frame that has least of it."""
     tall, wide = (max(length // 2, tile.SIDE) for length in white.shape)
-    quarters = [
-        _statistic(white[top : top + tall, left : left + wide], signs, carrier,
-                   Peak(lay.height, lay.pose, lay.down - top, lay.right - left))
+    corners = [
+        (top, left)
         for top in {0, max(white.shape[0] - tall, 0)}
         for left in {0, max(white.shape[1] - wide, 0)}
-    ]  # fmt: skip
-    return _ratio(min(quarters), carrier)
+    ]
+    # Each is folded as if it began where the frame does, so that the tile lies as in the frame.
+    quarters = [
+        np.roll(tile.fold(white[top : top + tall, left : left + wide]), (top, left), (0, 1))
+        for top, left in corners
+    ]
+    return _ratio(float(_statistics(np.stack(quarters), signs, carrier, lay).min()), carrier)
 
 
-def _statistic(white: Float, signs: Float, carrier: Carrier, lay: Peak) -> float:
-    found = sync.values(whitening.flattened(tile.fold(white)), lay)[carrier.message]
-    norm = max(float(np.linalg.norm(found)), 1e-9)
-    return float(found @ signs[carrier.message]) / norm
+def _statistics(folded: Float, signs: Float, carrier: Carrier, lay: Peak) -> Float:
+    """Of the message in folded tiles (n, SIDE, SIDE)."""
+    found = sync.values(whitening.flattened(folded), lay)[..., carrier.message]
+    norms = np.maximum(np.linalg.norm(found, axis=-1), np.float32(1e-9))
+    statistics: Float = found @ signs[carrier.message] / norms
+    return statistics
 
 
 def _ratio(statistic: float, carrier: Carrier) -> float:

@@ -138,7 +138,7 @@ def _highest(spectrum: Spectrum, pairs: Spectrum) -> float:
 
 
 def values(spectrum: Spectrum, peak: Peak) -> Float:
-    """Coefficients (COEFFICIENTS,) of a folded tile that lies as `peak` says."""
+    """Coefficients (..., COEFFICIENTS) of folded tiles that lie as `peak` says."""
     moved = whitening.shifted_tile(spectrum, peak.down, peak.right)
     return tile.analyse(tile.upright(moved, peak.pose))
 

@@ -166,12 +166,13 @@ def synthesise(values: Float) -> Float:
 
 
 def analyse(tile: Float) -> Float:
-    """Return the coefficients (COEFFICIENTS,) of a (SIDE, SIDE) tile: inverse of `synthesise`.
+    """Return the coefficients (..., COEFFICIENTS) of (..., SIDE, SIDE) tiles: as for `synthesise`.
 
     Numbered level by level, finest first; in a level H, V, D, each row by row.
     """
     split = pywt.wavedec2(tile, WAVELET, mode="periodization", level=LEVELS[-1])
-    return np.concatenate([np.stack(split[-level]).ravel() for level in LEVELS])
+    parts = [part.reshape(*tile.shape[:-2], -1) for level in LEVELS for part in split[-level]]
+    return np.concatenate(parts, axis=-1)
 
 
 def posed(tile: Float, pose: int) -> Float:
@@ -186,13 +187,13 @@ def posed(tile: Float, pose: int) -> Float:
 
 
 def upright(tile: Float, pose: int) -> Float:
-    """Inverse of `posed`."""
+    """Inverse of `posed`, of (..., SIDE, SIDE) tiles."""
     if pose & 1:
-        tile = tile[:, ::-1]
+        tile = tile[..., ::-1]
     if pose & 2:
-        tile = tile[::-1]
+        tile = tile[..., ::-1, :]
     if pose & 4:
-        tile = tile.T
+        tile = tile.swapaxes(-1, -2)
     return np.ascontiguousarray(tile)
 
 

@@ -49,31 +49,34 @@ def whitened(plane: Float) -> Float:
 
 
 def flattened(folded: Float) -> Spectrum:
-    """Whiten a folded tile (SIDE, SIDE) in frequency; return its spectrum (SIDE, SIDE // 2 + 1)."""
+    """Whiten folded tiles (..., SIDE, SIDE) in frequency; spectra (..., SIDE, SIDE // 2 + 1)."""
     spectrum = np.fft.rfft2(folded)
     return (spectrum * flattening(spectrum)).astype(np.complex64)
 
 
 def flattening(spectrum: NDArray[np.complexfloating[Any, Any]]) -> Float:
-    """Return the real factors that flatten a spectrum (SIDE, SIDE // 2 + 1).
+    """Return the real factors that flatten spectra (..., SIDE, SIDE // 2 + 1), each its own.
 
     One over the root of the power, averaged over 5×5 lines.
     """
     power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
+    power = power.reshape(-1, *power.shape[-2:])
     # Columns left of zero and right of the highest frequency mirror those inside.
-    other = np.roll(power[::-1], 1, axis=0)
-    left, right = other[:, _SMOOTH:0:-1], other[:, -2 : -2 - _SMOOTH : -1]
-    around = np.pad(np.concatenate([left, power, right], 1), ((_SMOOTH, _SMOOTH), (0, 0)), "wrap")
+    other = np.roll(power[:, ::-1], 1, axis=1)
+    left, right = other[..., _SMOOTH:0:-1], other[..., -2 : -2 - _SMOOTH : -1]
+    around = np.concatenate([left, power, right], axis=2)
+    around = np.pad(around, ((0, 0), (_SMOOTH, _SMOOTH), (0, 0)), "wrap")
     inside = np.s_[_SMOOTH:-_SMOOTH, _SMOOTH:-_SMOOTH]
-    local = blurred(around, (2 * _SMOOTH + 1,) * 2)[inside]
-    flat: Float = 1 / np.sqrt(local + np.float32(1e-4) * local.mean() + np.float32(1e-30))
-    return flat
+    local = np.stack([blurred(one, (2 * _SMOOTH + 1,) * 2)[inside] for one in around])
+    mean = local.mean(axis=(1, 2), keepdims=True)
+    flat: Float = 1 / np.sqrt(local + np.float32(1e-4) * mean + np.float32(1e-30))
+    return flat.reshape(spectrum.shape)
 
 
 def shifted_tile(spectrum: Spectrum, down: float, right: float) -> Float:
-    """Return the tile (SIDE, SIDE) of a spectrum, moved back by a shift in samples."""
+    """Return the tiles (..., SIDE, SIDE) of spectra, moved back by a shift in samples."""
     rows, columns = _FREQUENCIES
-    moved = spectrum * np.exp(2j * np.pi * down * rows) * np.exp(2j * np.pi * right * columns)
+    moved = spectrum * (np.exp(2j * np.pi * down * rows) * np.exp(2j * np.pi * right * columns))
     return np.fft.irfft2(moved, s=(SIDE, SIDE)).astype(np.float32)
 
 
