@@ -1,0 +1,289 @@
+"""The audio watermark as its callers hear it: round trips, robustness, answers, statistics."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from aiglabel.errors import PayloadError
+from aiglabel.key import Key
+from aiglabel.signal import audio, audio_detector, score, spectrogram
+
+KEY = Key(bytes(range(32)))
+PAYLOAD = b"\x01\x23\x45\x67\x89\xab\xcd\xef"
+OTHERS = [Key(hashlib.sha256(bytes([number])).digest()) for number in range(8)]
+RATE = 16000
+CARRIER = score.carrier(KEY)
+
+
+@cache
+def voice(seconds: float = 10.0, rate: int = RATE, seed: int = 0) -> NDArray[np.float32]:
+    """Something like speech: syllables of gliding harmonics through resonances, and hisses."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(round(seconds * rate)) / rate
+
+    def wandering(every: float, low: float, high: float) -> NDArray[np.float64]:
+        knots = np.arange(0, seconds + 2 * every, every)
+        return np.interp(time, knots, rng.uniform(low, high, len(knots)))
+
+    pitch = wandering(0.3, 90, 160)
+    phase = 2 * np.pi * np.cumsum(pitch) / rate
+    formants = [wandering(0.15, *around) for around in ((300, 900), (900, 2400), (2300, 3500))]
+    y = np.zeros(len(time))
+    for harmonic in range(1, 30):
+        frequency = harmonic * pitch
+        level = sum(1 / (1 + ((frequency - formant) / 150) ** 2) for formant in formants)
+        level[frequency > 0.45 * rate] = 0
+        y += level / harmonic**0.5 * np.sin(harmonic * phase)
+    hiss = rng.standard_normal(len(time)) * (wandering(0.2, -1, 1) > 0.4)
+    y = wandering(0.12, 0, 1) ** 2 * y + 0.1 * hiss + 0.002 * rng.standard_normal(len(time))
+    return (0.3 * y / np.abs(y).max()).astype(np.float32)
+
+
+@cache
+def marked(seconds: float = 10.0) -> NDArray[np.float32]:
+    return audio.embed(voice(seconds), PAYLOAD, rate=RATE, key=KEY)
+
+
+def resampled(y: NDArray[np.float32], speed: float) -> NDArray[np.float32]:
+    """The sound played that much faster, at the same rate: linear interpolation is enough."""
+    places = np.arange(0, len(y) - 1, speed)
+    return np.interp(places, np.arange(len(y)), y).astype(np.float32)
+
+
+# --- tile and map -------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_tile_transform_is_orthonormal_and_invertible(seed):
+    values = np.random.default_rng(seed).standard_normal(score.COEFFICIENTS).astype(np.float32)
+    tile = score.synthesise(values)
+    assert tile.shape == (score.ROWS, score.BANDS)
+    np.testing.assert_allclose(score.analyse(tile), values, atol=1e-4)
+    assert float((tile**2).sum()) == pytest.approx(float((values**2).sum()), rel=1e-4)
+
+
+def test_a_tile_changes_neither_loudness_nor_timbre():
+    tile = score.synthesise(score.gains() * CARRIER.chips)
+    assert float(np.mean(tile**2)) == pytest.approx(1, rel=1e-4)
+    np.testing.assert_allclose(tile[0::2].mean() + tile[1::2].mean(), 0, atol=1e-5)
+    squares = tile.reshape(score.ROWS // 2, 2, score.BANDS // 2, 2).sum((1, 3))
+    np.testing.assert_allclose(squares, 0, atol=1e-4)
+
+
+def test_carriers_are_cached_read_only_and_differ_from_those_of_pictures():
+    assert score.carrier(KEY) is CARRIER
+    with pytest.raises(ValueError, match="read-only"):
+        CARRIER.chips[0] = 0
+    assert len(CARRIER.pilots) + len(CARRIER.message) == score.COEFFICIENTS
+    assert not np.array_equal(CARRIER.chips, score.carrier(OTHERS[0]).chips)
+
+
+def test_bands_are_wide_enough_for_pitch_and_reach_the_telephone_and_beyond():
+    edges = score.edges()
+    assert len(edges) == score.BANDS + 1
+    assert edges[0] == 300
+    assert 6500 < edges[-1] < 7200
+    widths = np.diff(edges)
+    assert (widths >= 50).all()
+    np.testing.assert_allclose(
+        widths[edges[:-1] > 1700] / edges[:-1][edges[:-1] > 1700], 0.03, rtol=1e-3
+    )
+
+
+@pytest.mark.parametrize("size", [320, 882, 1764])
+def test_frames_undo_lines(size):
+    rows = np.random.default_rng(size).standard_normal((7, size)).astype(np.float32)
+    rows -= rows.mean(axis=1, keepdims=True)
+    alternating = np.where(np.arange(size) % 2, -1, 1).astype(np.float32)
+    rows -= np.outer(rows @ alternating / size, alternating)
+    np.testing.assert_allclose(spectrogram.frames(spectrogram.lines(rows)), rows, atol=1e-4)
+
+
+# --- every kind of sound ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 16000, 22050, 44100, 48000])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_round_trip_at_every_rate(rate, channels):
+    y = np.stack([voice(6, rate, seed) for seed in range(channels)])
+    before = y.copy()
+    out = audio.embed(y, PAYLOAD, rate=rate, key=KEY)
+    np.testing.assert_array_equal(y, before)
+    assert (out.shape, out.dtype) == (y.shape, y.dtype)
+    assert 10 * np.log10((y**2).sum() / ((out - y) ** 2).sum()) > 18
+    found = audio.detect(out, rate=rate, key=KEY)
+    assert found.payload == PAYLOAD
+    assert found.present
+    assert found.p_value < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [
+        ((96000,), np.int16), ((1, 96000), np.int32), ((6, 96000), np.float32),
+        ((2, 96000), np.float64),
+    ],
+)  # fmt: skip
+def test_every_type_and_layout(shape, dtype):
+    y = np.broadcast_to(voice(6), shape)
+    if np.dtype(dtype).kind == "i":
+        y = y * np.iinfo(dtype).max
+    y = y.astype(dtype)
+    out = audio.embed(y, PAYLOAD, rate=RATE, key=KEY)
+    assert (out.shape, out.dtype) == (shape, np.dtype(dtype))
+    assert audio.detect(out, rate=RATE, key=KEY).payload == PAYLOAD
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.integers(0, 9000), min_size=1, max_size=12), st.integers(0, 3))
+def test_blocks_of_any_size_give_the_same_samples(sizes, extra):
+    y = np.stack([voice(3), voice(3, seed=1)])[:, : sum(sizes) + extra]
+    marker = audio.Marker(PAYLOAD, rate=RATE, channels=2, key=KEY)
+    blocks, at = [], 0
+    for size in (*sizes, y.shape[1]):
+        blocks.append(marker.process(y[:, at : at + size]))
+        at = min(at + size, y.shape[1])
+        given_out = sum(block.shape[1] for block in blocks)
+        assert at - given_out <= 0.05 * RATE
+    blocks.append(marker.flush())
+    whole = audio.embed(y, PAYLOAD, rate=RATE, key=KEY)
+    np.testing.assert_allclose(np.concatenate(blocks, axis=1), whole, atol=1e-6)
+
+
+def test_silence_stays_silent_and_loud_sounds_do_not_wrap():
+    silent = np.zeros((2, RATE), np.int16)
+    np.testing.assert_array_equal(audio.embed(silent, PAYLOAD, rate=RATE, key=KEY), silent)
+    loud = np.where(np.sin(np.arange(5 * RATE) * 0.2) > 0, 32767, -32768).astype(np.int16)
+    out = audio.embed(loud, PAYLOAD, rate=RATE, key=KEY).astype(int)
+    assert np.abs(out - loud).max() < 20000
+
+
+@pytest.mark.parametrize("seconds", [0, 0.01, 0.3])
+def test_what_is_too_short_has_no_mark_and_says_so(seconds):
+    y = voice(1)[: round(seconds * RATE)]
+    out = audio.embed(y, PAYLOAD, rate=RATE, key=KEY)
+    assert out.shape == y.shape
+    found = audio.detect(out, rate=RATE, key=KEY)
+    assert found.payload is None
+    assert not found.present
+
+
+def test_refusals_are_clear():
+    y = voice(1)
+    with pytest.raises(PayloadError):
+        audio.embed(y, b"seven..", rate=RATE, key=KEY)
+    with pytest.raises(ValueError, match="sample rate"):
+        audio.embed(y, PAYLOAD, rate=4000, key=KEY)
+    with pytest.raises(ValueError, match="channels"):
+        audio.detect(np.zeros((9, 100), np.float32), rate=RATE, key=KEY)
+    with pytest.raises(ValueError, match="a sound is"):
+        audio.detect(np.zeros((2, 2, 100), np.float32), rate=RATE, key=KEY)
+    with pytest.raises(ValueError, match="effort"):
+        audio.detect(y, rate=RATE, key=KEY, effort="hard")
+
+
+# --- robustness ---------------------------------------------------------------------------------
+
+
+def noisy(y, decibels):
+    noise = np.random.default_rng(1).standard_normal(len(y)) * np.sqrt(np.mean(y**2))
+    return (y + noise * 10 ** (-decibels / 20)).astype(np.float32)
+
+
+def without_lows(y):
+    spectrum = np.fft.rfft(y)
+    spectrum[: round(1600 * len(y) / RATE)] = 0
+    return np.fft.irfft(spectrum, len(y)).astype(np.float32)
+
+
+ATTACKS = {
+    "softer": lambda y: y * np.float32(0.05),
+    "upside down": lambda y: -y,
+    "cut to 4 s": lambda y: y[23456 : 23456 + 4 * RATE],
+    "noise at 30 dB": lambda y: noisy(y, 30),
+    "highs alone": without_lows,
+    "eight bits": lambda y: (np.round(y * 127) / 127).astype(np.float32),
+    "3 % faster": lambda y: resampled(y, 1.03),
+    "9 % slower": lambda y: resampled(y, 0.91),
+    "a hole": lambda y: np.concatenate([y[: 5 * RATE], y[5 * RATE + 9000 :]]),
+    "0.77 s put in": lambda y: np.concatenate(
+        [y[: 5 * RATE], np.zeros(12320, np.float32), y[5 * RATE :]]
+    ),
+    "5 ms lost every second": lambda y: np.delete(
+        y, (np.arange(80) + RATE * np.arange(1, 9)[:, None]).ravel()
+    ),
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_payload_survives(attack):
+    found = audio.detect(ATTACKS[attack](marked()), rate=RATE, key=KEY)
+    assert found.payload == PAYLOAD
+    assert audio.detect(ATTACKS[attack](voice(10.0)), rate=RATE, key=KEY).payload is None
+
+
+@pytest.mark.parametrize(("speed", "pitch"), [(1.05, 1.05), (0.94, 0.94)])
+def test_a_change_of_speed_is_told(speed, pitch):
+    found = audio.detect(resampled(marked(), speed), rate=RATE, key=KEY)
+    assert found.step == audio_detector.SEARCHED
+    assert (found.tempo, found.pitch) == (
+        pytest.approx(speed, abs=0.002),
+        pytest.approx(pitch, abs=0.01),
+    )
+
+
+def test_quick_listens_to_the_sound_as_it_is_only():
+    assert audio.detect(marked(), rate=RATE, key=KEY, effort="quick").payload == PAYLOAD
+    faster = resampled(marked(), 1.05)
+    assert audio.detect(faster, rate=RATE, key=KEY, effort="quick").payload is None
+
+
+def test_channels_that_cancel_each_other_are_still_heard():
+    y = np.stack([marked(), -marked()])
+    assert audio.detect(y, rate=RATE, key=KEY).payload == PAYLOAD
+
+
+def test_a_mark_in_one_minute_of_a_long_sound_is_found():
+    y = np.concatenate([voice(70.0), marked(10.0), voice(70.0)])
+    found = audio.detect(y, rate=RATE, key=KEY, effort="quick")
+    assert found.payload == PAYLOAD
+    assert found.seconds in (0, 60)
+
+
+# --- answers ------------------------------------------------------------------------------------
+
+
+def test_other_keys_find_nothing_and_two_marks_are_both_found():
+    assert [one.payload for one in audio.detect_any(marked(), rate=RATE, keys=OTHERS[:3])] == [
+        None
+    ] * 3
+    both = audio.embed(marked(), b"8 bytes.", rate=RATE, key=OTHERS[0])
+    found = audio.detect_any(both, rate=RATE, keys=[KEY, OTHERS[0]])
+    assert [one.payload for one in found] == [PAYLOAD, b"8 bytes."]
+
+
+def test_no_payload_in_unmarked_sounds():
+    rng = np.random.default_rng(0)
+    sounds = [voice(4.0, seed=seed) for seed in range(3)]
+    sounds += [rng.standard_normal(4 * RATE).astype(np.float32) * 0.1]
+    sounds += [np.sin(np.arange(4 * RATE) * 0.3).astype(np.float32), np.zeros(4 * RATE, np.float32)]
+    for y in sounds:
+        for found in audio.detect_any(y, rate=RATE, keys=OTHERS[:3]):
+            assert found.payload is None
+            assert not found.present
+            assert found.p_value == 1
+
+
+def test_thresholds_rise_with_looks_and_keep_the_rate():
+    message, pilots = zip(*(audio_detector.limits(looks) for looks in (1, 10, 1000)), strict=True)
+    assert list(message) == sorted(message)
+    assert list(pilots) == sorted(pilots)
+    assert message[0] == pytest.approx(11.827, abs=1e-3)
+    assert pilots[0] < np.sqrt(len(CARRIER.pilots))
