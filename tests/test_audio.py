@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +16,7 @@ from numpy.typing import NDArray
 
 from aiglabel.errors import PayloadError
 from aiglabel.key import Key
-from aiglabel.signal import audio, audio_detector, score, spectrogram
+from aiglabel.signal import audio, audio_detector, code, score, spectrogram
 
 KEY = Key(bytes(range(32)))
 PAYLOAD = b"\x01\x23\x45\x67\x89\xab\xcd\xef"
@@ -287,3 +290,63 @@ def test_thresholds_rise_with_looks_and_keep_the_rate():
     assert list(pilots) == sorted(pilots)
     assert message[0] == pytest.approx(11.827, abs=1e-3)
     assert pilots[0] < np.sqrt(len(CARRIER.pilots))
+
+
+# --- wire format --------------------------------------------------------------------------------
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs/wire-format-sound.md").read_text("utf-8")
+OPEN, GOLDEN_PAYLOAD = Key.public(), bytes.fromhex("0123456789abcdef")
+
+
+def vector(name: str) -> str:
+    return re.search(rf"^\| {re.escape(name)} \| `(.*)` \|$", PAGE, re.MULTILINE)[1]
+
+
+def digest(numbers: Any) -> str:
+    return hashlib.sha256(np.asarray(numbers).astype("<u4").tobytes()).hexdigest()[:16]
+
+
+def golden() -> NDArray[np.int16]:
+    return np.load(ROOT / "tests/golden/audio-1.npz")["marked"]
+
+
+def test_carrier_and_codeword_are_the_documented_ones():
+    drawn = score.carrier(OPEN)
+    assert digest(drawn.pilots) == vector("pilots")
+    assert digest(drawn.message) == vector("message coefficients")
+    assert digest(drawn.bits) == vector("their code bits")
+    assert digest(drawn.chips < 0) == vector("chips, 1 for −1")
+    word = code.DWT_2.encode(GOLDEN_PAYLOAD, OPEN.derive("audio-1/tag"))
+    assert np.packbits(word < 0).tobytes().hex() == vector("code bits")
+
+
+def test_golden_sound_is_still_read():
+    """A mark of the first release of its format: every later detector must find it."""
+    sound = golden()
+    assert hashlib.sha256(sound.tobytes()).hexdigest() == vector("SHA-256 of its 40000 samples")
+    found = audio.detect(sound, rate=8000, key=OPEN)
+    assert (found.payload, found.wire_format) == (GOLDEN_PAYLOAD, "aiglabel.audio.1")
+    assert found.statistic == pytest.approx(
+        float(vector("statistic of the golden sound")), rel=0.01
+    )
+
+
+@pytest.mark.parametrize("which", ["golden", "marked", "unmarked"])
+def test_the_page_suffices_to_write_a_detector(which):
+    listings = "".join(
+        re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[0]
+        for page in ((ROOT / "docs/wire-format.md").read_text("utf-8"), PAGE)
+    )
+    names: dict[str, Any] = {}
+    exec(compile(listings, "wire-format-sound.md", "exec"), names)
+    y, rate, key = {
+        "golden": (golden(), 8000, OPEN), "marked": (marked(), RATE, KEY),
+        "unmarked": (voice(), RATE, KEY),
+    }[which]  # fmt: skip
+    floats = y / 32768 if y.dtype == np.int16 else y.astype(float)
+    payload, statistic, pilots = names["audio_detect"](floats, rate, key.secret)
+    ours = audio.detect(y, rate=rate, key=key, effort="quick")
+    assert payload == ours.payload
+    theirs = statistic if payload else pilots
+    assert theirs == pytest.approx(ours.statistic, rel=0.02 if payload else 0.2)
