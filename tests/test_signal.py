@@ -17,7 +17,7 @@ from dwt1_writer import mark as mark_dwt1
 
 from aiglabel.errors import PayloadError
 from aiglabel.key import Key
-from aiglabel.signal import detector, dwt1, image, quality
+from aiglabel.signal import detector, dwt1, image, presence, quality
 
 OTHERS = [Key(hashlib.sha256(bytes([number])).digest()) for number in range(25)]
 
@@ -305,7 +305,7 @@ def test_the_map_shows_where_the_mark_is(turn):
     found = image.detect(turn(composite), key=KEY, locate=True)
     assert found.payload == PAYLOAD
     field = found.presence
-    assert field.shape == (round(720 / 960 * detector.MAP_SIDE), detector.MAP_SIDE)
+    assert field.shape == (round(720 / 960 * presence.SIDE), presence.SIDE)
     middle = field[6:-6]
     assert np.median(middle[:, 8:13]) > 4
     assert abs(np.median(middle[:, 20:27])) < 1.5

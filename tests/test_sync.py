@@ -356,13 +356,17 @@ def test_the_frame_of_a_resized_picture_is_tried(height, width, scale):
 
 
 def test_each_test_has_its_share_of_the_false_positives():
-    share = statistics.FALSE_POSITIVE_RATE / detector.TESTS
+    share = statistics.FALSE_POSITIVE_RATE / detector.TRIED.tests
     for looks in (1, 3, 24):
-        for limit, log in zip(detector.limits(looks), detector.hypotheses(looks), strict=True):
+        for limit, log in zip(
+            detector.TRIED.limits(looks), detector.TRIED.hypotheses(looks), strict=True
+        ):
             assert statistics.p_value(limit, log) == pytest.approx(share)
-    assert all(a < b for a, b in zip(detector.limits(1), detector.limits(2), strict=True))
+    assert all(
+        a < b for a, b in zip(detector.TRIED.limits(1), detector.TRIED.limits(2), strict=True)
+    )
     # Of the codewords only those with a right tag count, and every decoding once more.
-    assert detector.hypotheses(1)[0] > 64 * math.log(2)
+    assert detector.TRIED.hypotheses(1)[0] > 64 * math.log(2)
 
 
 def test_statistics_of_other_keys_are_those_of_coin_flips():

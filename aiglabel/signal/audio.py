@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiglabel.key import Key
-from aiglabel.signal import audio_detector, code, score, spectrogram, statistics
+from aiglabel.signal import audio_detector, code, score, spectrogram
 from aiglabel.signal.audio_detector import Finding
 
 Float = NDArray[np.float32]
@@ -302,14 +302,12 @@ def detect_any(
 
 
 def _detection(found: Finding, begin: int, *, looks: int, rate: float) -> Detection:
-    tried, limits = audio_detector.hypotheses(looks), audio_detector.limits(looks)
-    which = 0 if found.payload is not None else 1
-    statistic = (found.message, found.pilots)[which]
-    p_value = audio_detector.TESTS * statistics.p_value(statistic, tried[which])
+    tried, read = audio_detector.TRIED, found.payload is not None
+    statistic = found.message if read else found.pilots
     tempo, pitch = (found.place.tempo, found.place.pitch) if found.place else (1.0, 1.0)
     return Detection(
-        found.payload, statistic, limits[which], min(1.0, p_value), tempo, pitch, found.step,
-        begin / rate,
+        found.payload, statistic, tried.limits(looks)[0 if read else 1],
+        tried.p_value(statistic, looks, message=read), tempo, pitch, found.step, begin / rate,
     )  # fmt: skip
 
 

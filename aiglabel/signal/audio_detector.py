@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiglabel.key import Key
-from aiglabel.label import PAYLOAD_BYTES
 from aiglabel.signal import code, score, statistics
 from aiglabel.signal.score import OVERSAMPLED, PERIOD
 from aiglabel.signal.spectrogram import Banded, Spectrogram
@@ -44,12 +43,9 @@ _SHIFTS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 # Pilot statistic under which the message cannot be readable.
 _LEAST_PILOTS = 3.5
 
-TESTS: Final = 2
-"""Tests that share the false-positive rate: the message and the pilots."""
-# What the bound counts, generously, for a key and a sound: decodings; and places (tempos and
-# pitches, each at every offset, to a quarter of a row) at which pilots are compared.
-_DECODINGS = 64
-_PLACES = 16384 * 4 * PERIOD
+TRIED: Final = statistics.Tried(decodings=64, places=16384 * 4 * PERIOD, tests=2)
+"""What the false-positive bound counts, generously: places are tempos and pitches, each at every
+offset, to a quarter of a row."""
 
 
 @dataclass(frozen=True)
@@ -88,29 +84,13 @@ class Finding:
 
 def search(heard: Spectrogram, keys: Sequence[Key], *, full: bool, looks: int = 1) -> list[Finding]:
     """Look for the marks of keys in a sound; with `full` at other tempos and pitches too."""
-    limit, _ = limits(len(keys) * looks)
+    limit, _ = TRIED.limits(len(keys) * looks)
     findings = [Finding(key, limit) for key in keys]
     for finding in findings:
         for step in (_as_it_is, _searched, _parts)[: 3 if full else 1]:
             if finding.payload is None and heard.rows:
                 step(heard, finding)
     return findings
-
-
-def limits(looks: int) -> tuple[float, float]:
-    """Thresholds of the message's and of the pilots' statistic over `looks` looks of a key."""
-    message, pilots = hypotheses(looks)
-    rate = statistics.FALSE_POSITIVE_RATE / TESTS
-    return statistics.threshold(message, rate), statistics.threshold(pilots, rate)
-
-
-def hypotheses(looks: int) -> tuple[float, float]:
-    """Natural logarithms of the number of sign patterns tried: messages, pilots."""
-    times = math.log(max(looks, 1))
-    return (
-        8 * PAYLOAD_BYTES * math.log(2) + math.log(_DECODINGS) + times,
-        math.log(_PLACES) + times,
-    )
 
 
 # ---------------------------------------------------------------------- the three steps

@@ -20,12 +20,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from aiglabel.key import Key
-from aiglabel.label import PAYLOAD_BYTES
 from aiglabel.signal import code, frame, lattice, statistics, sync, tile, whitening
 from aiglabel.signal.lattice import Guesses, Matrices
 from aiglabel.signal.plane import Plane, octaves
@@ -64,16 +62,14 @@ class Budget:
 
 
 EFFORTS: Final[dict[str, Budget]] = {
-    "quick": Budget(0, 0, 0, 0, 0, older=False),
-    "full": Budget(4, 40, 1, 4.4, 600, older=False),
-    "thorough": Budget(5, 160, 4, 0.0, 6000, older=True),
+    "quick": Budget(octaves=0, lattices=0, closer=0, bent=0.0, guesses=0, older=False),
+    "full": Budget(octaves=4, lattices=40, closer=1, bent=4.4, guesses=600, older=False),
+    "thorough": Budget(octaves=5, lattices=160, closer=4, bent=0.0, guesses=6000, older=True),
 }
 DEFAULT_EFFORT: Final = "full"
 
 AS_IT_IS, SEARCHED, POLISHED, REGISTERED = "as it is", "searched", "polished", "registered"
 """Steps in which something is found."""
-MAP_SIDE, MAP_WINDOW = 32, 8
-"""Fields on the longer side of the map of presence; cells on a side of what each field sums."""
 
 # Root of the area, in samples, of the largest plane that is searched.
 _LARGEST = 768
@@ -92,13 +88,12 @@ _COARSE = 0.9
 _REGISTRABLE = 4 * tile.SIDE**2
 # Samples on a side that OpenCV's remapping is known to take.
 _LONGEST = 8192
-TESTS: Final = 3
-"""Tests that share the false-positive rate: the message, the pilots, and the older format."""
-# What the false-positive bound counts, generously, for a key and a picture: decodings; and places
-# (lattices, steps of polishing and parts, each with every pose and offset, to a quarter of a
-# sample) at which pilots are compared.
-_DECODINGS = 128
-_PLACES = 16 * 16384 * tile.POSES * tile.SIDE**2
+TRIED: Final = statistics.Tried(
+    decodings=128, places=16 * 16384 * tile.POSES * tile.SIDE**2, tests=3
+)
+"""What the false-positive bound counts, generously: places are lattices, steps of polishing and
+parts, each with every pose and offset, to a quarter of a sample. The third test is for the older
+format."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,7 +207,7 @@ def search(
     luma: NDArray[Any], keys: Sequence[Key], budget: Budget, *, looks: int = 1
 ) -> list[Finding]:
     """Look for the marks of `keys` in a plane of luma (H, W), grey levels."""
-    limit, _ = limits(len(keys) * looks)
+    limit, _ = TRIED.limits(len(keys) * looks)
     findings = [Finding(key, limit) for key in keys]
     picture = Picture(luma, budget)
     for step in (_as_it_is, _lattices, _closer, _guesses)[: None if budget.octaves else 1]:
@@ -223,29 +218,6 @@ def search(
 
 def _open(findings: Iterable[Finding]) -> list[Finding]:
     return [one for one in findings if one.payload is None]
-
-
-def limits(looks: int) -> tuple[float, float]:
-    """Thresholds of the message's and of the pilots' statistic.
-
-    Each keeps its share of the false-positive rate over everything that is tried in `looks` looks
-    of a key at a picture.
-    """
-    message, pilots = hypotheses(looks)
-    rate = statistics.FALSE_POSITIVE_RATE / TESTS
-    return statistics.threshold(message, rate), statistics.threshold(pilots, rate)
-
-
-def hypotheses(looks: int) -> tuple[float, float]:
-    """Natural logarithms of the number of sign patterns tried: messages, pilots.
-
-    Of the 2**88 information words only the 2**64 with a right tag count: no other is returned.
-    """
-    times = math.log(max(looks, 1))
-    return (
-        8 * PAYLOAD_BYTES * math.log(2) + math.log(_DECODINGS) + times,
-        math.log(_PLACES) + times,
-    )
 
 
 # ---------------------------------------------------------------------- the four steps
@@ -418,61 +390,3 @@ def _decode(chosen: list[tuple[Finding, Sighting]]) -> None:
         if finding.payload is None or score > finding.message:
             finding.payload, finding.word, finding.message = payload, word, float(score)
             finding.sighting = seen
-
-
-# ---------------------------------------------------------------------- where the mark is
-
-
-def presence(finding: Finding, shape: tuple[int, ...]) -> Float:
-    """Where in the picture the mark is, coarsely.
-
-    Every cell of the canonical frame is compared with the tile that was decoded; a place shows the
-    sum over the cells around it, over the root of the sum of their squares.
-
-    Parameters
-    ----------
-    finding : Finding
-        With a payload.
-    shape : (H, W, …)
-        Of the picture.
-
-    Returns
-    -------
-    float32, shape (rows, columns)
-        Local correlation over fields of equal size, `MAP_SIDE` on the longer side: a standard
-        deviation where no mark is, and up to `MAP_WINDOW` where the mark is.
-    """
-    if finding.sighting is None or finding.word is None:
-        raise ValueError("there is no payload, so nothing to compare with")
-    view, peak = finding.sighting.view, finding.sighting.peak
-    white = view.laid.white
-    signs = tile.carrier(finding.key).signs(finding.word)
-    one = tile.posed(tile.synthesise(tile.gains() * signs), peak.pose)
-    flattening = whitening.flattening(np.fft.rfft2(tile.fold(white)))
-    spectrum = (np.fft.rfft2(one) * flattening**2).astype(np.complex64)
-    expected = whitening.shifted_tile(spectrum, -peak.down, -peak.right)
-    product = white * tile.spread(expected, white.shape)
-    size = [max(1, length // MAP_WINDOW) for length in white.shape]
-    cells: Any = cv2.resize(product, size[::-1], interpolation=cv2.INTER_AREA)
-    window = (MAP_WINDOW, MAP_WINDOW)
-    total = cv2.boxFilter(cells, -1, window, normalize=False, borderType=cv2.BORDER_CONSTANT)
-    squares = cv2.boxFilter(
-        cells * cells, -1, window, normalize=False, borderType=cv2.BORDER_CONSTANT
-    )
-    local = total / np.sqrt(np.maximum(squares, np.float32(1e-20)))
-    return _on_picture(local, view, shape)
-
-
-def _on_picture(local: Float, view: View, shape: tuple[int, ...]) -> Float:
-    """Look a map of canonical cells up at fields of the picture."""
-    longer = max(shape[:2])
-    rows, columns = (max(1, round(length / longer * MAP_SIDE)) for length in shape[:2])
-    y, x = np.mgrid[:rows, :columns].astype(np.float64) + 0.5
-    places = np.stack([x * (shape[1] / columns), y * (shape[0] / rows)], axis=-1) * view.scale
-    canonical = places @ np.linalg.inv(view.laid.matrix).T - view.laid.origin
-    scale = np.array([local.shape[1], local.shape[0]]) / view.laid.white.shape[::-1]
-    cells = (canonical * scale - 0.5).astype(np.float32)
-    found: Any = cv2.remap(
-        local, cells[..., 0], cells[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
-    )
-    return np.asarray(found, np.float32)

@@ -30,8 +30,8 @@ from aiglabel.signal import (
     frame,
     informed,
     pixels,
+    presence,
     quality,
-    statistics,
     sync,
     tile,
     whitening,
@@ -100,7 +100,7 @@ class Detection:
     wire_format : str
         Of the mark.
     presence : float32 (rows, columns) or None
-        Where the mark is, with ``locate=True``; see `detector.presence`.
+        Where the mark is, with ``locate=True``; see `presence.presence`.
     """
 
     payload: bytes | None
@@ -221,7 +221,7 @@ def mark(
     root = math.sqrt(plane.size)
     plane = frame.reduced(plane, most=_REDUCED)
     opacity = None if opacity is None else frame.reduced(opacity, most=_REDUCED)
-    limit, _ = detector.limits(1)
+    limit, _ = detector.TRIED.limits(1)
     best: tuple[Marking, int, Float, Peak] | None = None
     for side in [like.side] if like else frame.sides_to_mark(plane.shape):
         host = frame.to_frame(plane, side)
@@ -294,7 +294,7 @@ def holds(rgb: Pixels, payload: bytes, *, key: Key) -> bool:
     plane = frame.reduced(pixels.cover(rgb)[0])
     carrier = tile.carrier(key)
     word = code.DWT_2.encode(payload, key.derive("image-2/tag"))
-    limit, _ = detector.limits(1)
+    limit, _ = detector.TRIED.limits(1)
     for side in frame.sides_to_try(plane.shape):
         white = whitening.whitened(frame.to_frame(plane, side))
         spectrum = whitening.flattened(tile.fold(white))
@@ -323,25 +323,21 @@ def _detection(
 
     `shape` is that of the plane that was searched, `scale` its samples a pixel of the picture.
     """
-    tried = detector.hypotheses(looks)
-    limits = detector.limits(looks)
     read = found.payload is not None
-    score, log, limit = (
-        (found.message, tried[0], limits[0]) if read else (found.pilots, tried[1], limits[1])
-    )
+    statistic = found.message if read else found.pilots
     return Detection(
         found.payload,
-        score,
-        limit,
-        min(1.0, detector.TESTS * statistics.p_value(score, log)),
+        statistic,
+        detector.TRIED.limits(looks)[0 if read else 1],
+        detector.TRIED.p_value(statistic, looks, message=read),
         _geometry(found, scale),
-        presence=detector.presence(found, shape) if read and locate else None,
+        presence=presence.presence(found, shape) if read and locate else None,
     )
 
 
 def _older(plane: NDArray[Any], keys: Sequence[Key], looks: int) -> list[Detection]:
     """Look for marks of the first format, in the whole picture in every pose."""
-    extra = math.log(detector.TESTS * looks / len(keys))
+    extra = math.log(detector.TRIED.tests * looks / len(keys))
     where = Geometry(detector.AS_IT_IS, 0.0, 0.0, 1.0)
     return [
         Detection(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+
+from aiglabel.label import PAYLOAD_BYTES
 
 FALSE_POSITIVE_RATE = 1e-9
 
@@ -28,3 +31,48 @@ def p_value(statistic: float, hypotheses_log: float) -> float:
 def threshold(hypotheses_log: float, rate: float = FALSE_POSITIVE_RATE) -> float:
     """Return the statistic whose `p_value` is `rate`."""
     return math.sqrt(2 * (hypotheses_log - math.log(rate)))
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What a detector tries at most for one key in one look, and how the rate is shared.
+
+    Attributes
+    ----------
+    decodings : int
+        Times a message is decoded. Of the 2**88 information words only the 2**64 with a right tag
+        count: no other is returned.
+    places : int
+        Places at which pilots are compared.
+    tests : int
+        Tests that share the false-positive rate: the message, the pilots, and others.
+    """
+
+    decodings: int
+    places: int
+    tests: int
+
+    def hypotheses(self, looks: int) -> tuple[float, float]:
+        """Natural logarithms of the number of sign patterns tried: messages, pilots.
+
+        `looks` are keys times pictures (or pieces of a sound) that one answer is given for.
+        """
+        times = math.log(max(looks, 1))
+        return (
+            8 * PAYLOAD_BYTES * math.log(2) + math.log(self.decodings) + times,
+            math.log(self.places) + times,
+        )
+
+    def limits(self, looks: int) -> tuple[float, float]:
+        """Thresholds of the message's and of the pilots' statistic.
+
+        Each keeps its share of the false-positive rate over everything that is tried.
+        """
+        message, pilots = self.hypotheses(looks)
+        rate = FALSE_POSITIVE_RATE / self.tests
+        return threshold(message, rate), threshold(pilots, rate)
+
+    def p_value(self, statistic: float, looks: int, *, message: bool) -> float:
+        """Upper bound for a message that was read, or for pilots, over everything that is tried."""
+        hypotheses = self.hypotheses(looks)[0 if message else 1]
+        return min(1.0, self.tests * p_value(statistic, hypotheses))
