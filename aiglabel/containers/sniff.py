@@ -180,11 +180,15 @@ def _sniff_mp4(data: bytes, head: bytes) -> SoundFormat:
 
 
 def _is_mp3(data: bytes, at: int) -> bool:
-    """Whether MPEG layer III frames follow one another at `at`, as far as `data` goes."""
+    """Whether MPEG layer III frames follow one another at `at`, as far as `data` goes.
+
+    Behind an ID3 tag one is enough.
+    """
+    frames = 1 if at else 3
     padding = data[at : at + _MOST_PADDING]
     at += len(padding) - len(padding.lstrip(b"\0"))  # some writers leave it outside the tag
     first = data[at : at + 4]
-    for number in range(3):
+    for number in range(frames):
         head = data[at : at + 4]
         size = _layer3_size(head)
         if not size or (head[1] ^ first[1]) & 0xFE or (head[2] ^ first[2]) & 0x0C:

@@ -90,6 +90,9 @@ def write(data: bytes, label: str) -> bytes:
     riff = _parse(data)
     if riff.cut:
         raise CorruptMedia("the samples of a WAV are cut off", remedy="Copy the whole file again")
+    if not all(chunk.size for chunk in riff.chunks if chunk.kind == b"data"):
+        # Players take a size of 0 for "to the end of the file", and would play the label.
+        raise CorruptMedia("a WAV holds no samples", remedy="Write it anew with its real sizes")
     new = _chunk(KEY.encode(), label_bytes(label))
     view = memoryview(data)
     pieces: list[bytes | memoryview] = []
@@ -130,7 +133,7 @@ def _parse(data: bytes) -> Riff:
     end = len(data) if open_ended else min(8 + size, len(data))
     chunks: list[Chunk] = []
     cut = False
-    for chunk in _chunks(data, end, sizes):
+    for chunk in _chunks(data, end, sizes, open_ended=open_ended):
         cut |= chunk.end > len(data)
         stop = min(chunk.end, len(data))
         chunks.append(Chunk(chunk.kind, chunk.start, stop, min(chunk.after, len(data))))
@@ -142,14 +145,14 @@ def _parse(data: bytes) -> Riff:
 
 
 @bounded(1 << 14, "chunks")
-def _chunks(data: bytes, end: int, sizes: dict[bytes, int]) -> Iterator[Chunk]:
+def _chunks(data: bytes, end: int, sizes: dict[bytes, int], *, open_ended: bool) -> Iterator[Chunk]:
     at = _HEADER
     while at + 8 <= end:
         kind, size = data[at : at + 4], uint(data, at + 4, 4, _WHAT, "little")
         start = at + 8
         if size == _UNKNOWN and kind in sizes:
             size = sizes[kind]
-        elif size == _UNKNOWN and kind == b"data":
+        elif kind == b"data" and (size == _UNKNOWN or (size == 0 and open_ended)):
             size = len(data) - start
         stop = start + size
         if stop > end and kind != b"data":
