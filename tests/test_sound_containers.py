@@ -37,7 +37,6 @@ from aiglabel.errors import (
 from aiglabel.media.ffmpeg import ffmpeg_exe
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
-SHARED = SHARED if SHARED.exists() else Path("/work/shared")
 NS = "http://www.tc260.org.cn/ns/AIGC/1.0/"
 VALUE = (
     '{"Label":"1","ContentProducer":"001191110102MACQD9K64010000","ProduceID":"p-1",'
@@ -190,7 +189,7 @@ def test_ffmpeg_reads_label_title_and_cover(name):
         assert cover_of(marked, suffix) == cover_of(data, suffix) == cover()
 
 
-@pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize("name", [name for name in BUILDERS if name != "wav rf64"])
 def test_mutagen_reads_label_and_the_same_tags(name):
     mutagen = pytest.importorskip("mutagen")
     fmt = fmt_of(name)
@@ -202,6 +201,8 @@ def test_mutagen_reads_label_and_the_same_tags(name):
         assert tags.pop("TXXX:AIGC").text == [VALUE]
     elif fmt in (SoundFormat.OGG, SoundFormat.OPUS, SoundFormat.FLAC):
         assert tags.pop("aigc") == [VALUE]
+    elif name == "m4a keys":  # it takes the number of a key for a tag of iTunes
+        assert tags.pop("\0\0\0\3") == [VALUE]
     assert tags == dict(before.tags or {})
     if fmt is SoundFormat.FLAC:
         assert [one.data for one in marked.pictures] == [cover()]
@@ -451,7 +452,7 @@ def test_id3_versions_are_kept(version):
 
 
 def test_id3_unsynchronised_tags():
-    body = b"\1\xff\xfeA\0\xff\xff"  # text with bytes that look like a frame of audio
+    body = b"\1\xff\xfeA\0\xff\xffB\0"  # text with bytes that look like a frame of audio
     for version, flags in ((3, 0x80), (2, 0x80)):
         kind = b"TIT2" if version == 3 else b"TT2"
         plain = frame(kind, body, version)
@@ -849,13 +850,17 @@ def survive(data: bytes, *formats: SoundFormat) -> None:
                 continue
 
 
+FUZZED = [
+    "wav", "wav rf64", "flac", "mp3", "mp3 id3v2.3", "ogg", "opus", "m4a", "m4a fast start",
+    "m4a keys",
+]  # fmt: skip
 FUZZ = settings(
     max_examples=150, deadline=1000, derandomize=True, database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize("name", FUZZED)
 @FUZZ
 @given(draw=st.data())
 def test_mutated_files(name, draw):

@@ -152,7 +152,7 @@ def sniff_sound(data: bytes) -> SoundFormat:
 
 
 def _sniff_ogg(head: bytes) -> SoundFormat:
-    packet = head[28:36] if head[26:27] == b"\1" else head[27 + head[26] :][:8]
+    packet = head[27 + int.from_bytes(head[26:27], "big") :]  # behind the lacing values
     kinds = {b"\x01vorbis": SoundFormat.OGG, b"OpusHead": SoundFormat.OPUS}
     for magic, fmt in kinds.items():
         if packet.startswith(magic):
