@@ -208,6 +208,33 @@ def test_mutagen_reads_label_and_the_same_tags(name):
         assert [one.data for one in marked.pictures] == [cover()]
 
 
+@pytest.mark.parametrize("name", [name for name in BUILDERS if name != "wav rf64"])
+def test_label_outlives_another_program_that_edits_the_tags(name):
+    mutagen = pytest.importorskip("mutagen")
+    fmt = fmt_of(name)
+    marked = write_label(made(name), fmt, VALUE)
+    file = io.BytesIO(marked)
+    edited = mutagen.File(file)
+    if edited.tags is None:
+        edited.add_tags()
+    if fmt is SoundFormat.M4A:
+        edited["\xa9nam"] = "new" * 400
+    elif fmt in (SoundFormat.MP3, SoundFormat.WAV):
+        edited.tags.add(mutagen.id3.TIT2(encoding=3, text="new" * 400))
+    else:
+        edited["title"] = "new" * 400
+    file.seek(0)
+    edited.save(file)
+    only_label(file.getvalue(), fmt)
+    assert coded_digest(file.getvalue(), fmt) == coded_digest(marked, fmt)
+
+
+@pytest.mark.parametrize("name", ["mp3", "mp3 id3v2.3", "flac", "opus", "m4a"])
+def test_ffmpeg_reads_a_chinese_label(name):
+    marked = write_label(made(name), fmt_of(name), "某公司")
+    assert "AIGC=某公司" in ffmpeg_tags(marked, fmt_of(name).suffix)
+
+
 @pytest.mark.parametrize("name", BUILDERS)
 def test_a_label_may_be_long_or_chinese(name):
     for value in ('{"Label":"1","ContentProducer":"某公司"}', f'{{"Label":"{"x" * 70_000}"}}'):
@@ -264,7 +291,7 @@ def test_shared_c2pa_files():
         (b"RIFF\0\0\0\0AVI LIST", "RIFF"),
         (b"\x89PNG\r\n\x1a\n", "unknown"),
         (b"OggS" + bytes(22) + b"\1\x09\x7fFLAC\1\0\0\1", "neither Vorbis nor Opus"),
-        (b"#EXTM3U\nfile:///etc/passwd", "playlist"),
+        (b"#EXTM3U\nsecret.wav", "playlist"),
         (b"\0\0\0\x14ftypisom\0\0\0\0isom", "no sound"),
         (b"\xff\xfb\x90\x00" + b"text" * 200, "unknown"),
     ],
@@ -364,6 +391,13 @@ def test_wav_other_carriers_are_read_and_replaced():
         chunk(b"data", b"abcd"), chunk(b"id3 ", bare),
     )  # fmt: skip
     assert wav.write(data, VALUE) == expected
+
+
+def test_wav_with_a_blank_end():
+    data = riff(FMT, chunk(b"data", b"abcd"), bytes(1 << 18))
+    expected = riff(FMT, chunk(b"data", b"abcd"), chunk(b"AIGC", VALUE.encode())) + bytes(1 << 18)
+    assert wav.write(data, VALUE) == expected
+    assert wav.write(expected, VALUE) == expected
 
 
 def test_wav_rf64_sizes():
@@ -810,6 +844,21 @@ def test_m4a_that_cannot_be_moved_is_refused():
     assert caught.value.remedy
     roomy = with_free(data, 4096)
     only_label(write_label(roomy, SoundFormat.M4A, VALUE), SoundFormat.M4A)
+
+
+def test_m4a_with_absurd_metadata():
+    head = box(b"ftyp", b"M4A \0\0\0\0M4A ")
+    many = head + box(b"moov", box(b"udta", meta(b"mdir", b"") * 17))
+    with pytest.raises(ResourceLimit):
+        m4a.read(many)
+    keys = box(b"keys", bytes(4) + struct.pack(">I", 3) + box(b"mdta", b"AIGC"))
+    with pytest.raises(CorruptMedia, match="keys"):
+        m4a.read(head + box(b"moov", box(b"udta", box(b"meta", bytes(4) + keys))))
+    with pytest.raises(CorruptMedia, match="two lists"):
+        m4a.read(head + box(b"moov", box(b"udta", box(b"meta", bytes(4) + box(b"ilst", b"") * 2))))
+    texts = box(b"ilst", box(b"AIGC", text_data("x") * 5000))
+    with pytest.raises(ResourceLimit):
+        m4a.read(head + box(b"moov", box(b"udta", box(b"meta", bytes(4) + texts))))
 
 
 def test_m4a_with_wide_offsets():

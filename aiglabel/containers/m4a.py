@@ -36,7 +36,7 @@ from aiglabel.containers.tags import (
     replaced,
 )  # fmt: skip
 from aiglabel.containers.texts import decode
-from aiglabel.errors import CorruptMedia, UnsupportedFormat
+from aiglabel.errors import CorruptMedia, ResourceLimit, UnsupportedFormat
 
 _HOME, _BESIDE = "moov.udta.meta", "moov.meta"
 CARRIER = f"MP4 {_HOME} {KEY}"
@@ -44,6 +44,7 @@ _XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _C2PA = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 _HDLR = bytes(8) + b"mdta" + bytes(12) + b"\0"
 _UTF8 = 1
+_MOST_METAS = 16
 _WHAT = "a metadata box"
 
 
@@ -74,27 +75,7 @@ def read(data: bytes) -> Tags:
     CorruptMedia, ResourceLimit, UnsupportedFormat
         If the structure of the file is broken or absurd.
     """
-    found = [Tags([], [], False)]
-    for top in boxes(data):
-        if top.kind == b"uuid":
-            kind = data[top.body : top.body + 16]
-            found.append(
-                Tags([], [data[top.body + 16 : top.end]] if kind == _XMP else [], kind == _C2PA)
-            )
-    moov = _moov(data)
-    for udta in _children(data, moov):
-        for part in _children(data, udta) if udta.kind == b"udta" else ():
-            if part.kind == b"XMP_":
-                found.append(Tags([], [data[part.body : part.end]], False))
-            elif part.kind == KEY.encode() and part.end - part.body <= MAX_TEXT:
-                found.append(
-                    one_text(f"MP4 moov.udta {KEY}", KEY, decode(data[part.body : part.end]))
-                )
-    for meta in _metadata(data, moov):
-        for item in meta.items:
-            carrier = f"MP4 {meta.place} {item.key}"
-            found += [one_text(carrier, item.key, text) for text in _values(data, item.box)]
-    return merged(found)
+    return merged(_found(data))
 
 
 def write(data: bytes, label: str) -> bytes:
@@ -128,7 +109,7 @@ def coded_digest(data: bytes) -> bytes:
     for track in tracks(data):
         tables = {part.kind: part for part in media_tables(data, track)}
         spans += sample_spans(data, tables)
-        for kind in (b"mdhd", b"stsd", b"stts", b"stsz", b"ctts"):
+        for kind in (b"edts", b"mdhd", b"stsd", b"stts", b"stsz", b"ctts"):
             if kind in tables:
                 digest.update(data[tables[kind].start : tables[kind].end])
     for view in gather(data, spans, "a track"):
@@ -148,6 +129,27 @@ def kinds(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         hdlr, stsd = tables.get(b"hdlr"), tables.get(b"stsd")
         if hdlr and stsd:
             yield data[hdlr.body + 8 : hdlr.body + 12], data[stsd.body + 12 : stsd.body + 16]
+
+
+def _found(data: bytes) -> Iterator[Tags]:
+    """Yield the tags of every place."""
+    for top in boxes(data):
+        if top.kind == b"uuid":
+            kind, body = data[top.body : top.body + 16], data[top.body + 16 : top.end]
+            yield Tags([], [body] if kind == _XMP else [], kind == _C2PA)
+    moov = _moov(data)
+    for udta in _children(data, moov):
+        for part in _children(data, udta) if udta.kind == b"udta" else ():
+            if part.kind == b"XMP_":
+                yield Tags([], [data[part.body : part.end]], False)
+            elif part.kind == KEY.encode() and part.end - part.body <= MAX_TEXT:
+                text = decode(data[part.body : part.end])
+                yield one_text(f"MP4 moov.udta {KEY}", KEY, text)
+    for meta in _metadata(data, moov):
+        for item in meta.items:
+            carrier = f"MP4 {meta.place} {item.key}"
+            for text in filter(None, _values(data, item.box)):
+                yield one_text(carrier, item.key, text)
 
 
 def _moov(data: bytes) -> Box:
@@ -174,19 +176,25 @@ def _metadata(data: bytes, moov: Box) -> list[Metadata]:
     users = [part for part in inside if part.kind == b"udta"]
     metas = [(_HOME, one) for udta in users for one in _children(data, udta) if one.kind == b"meta"]
     metas += [(_BESIDE, one) for one in inside if one.kind == b"meta"]
-    found = []
-    for place, meta in metas:
-        # ISO has version and flags before the first box, QuickTime has not.
-        plain = data[meta.body + 4 : meta.body + 8] == b"hdlr"
-        parts = {one.kind: one for one in boxes(data, meta.body + (0 if plain else 4), meta.end)}
-        hdlr = parts.get(b"hdlr")
-        kind = data[hdlr.body + 8 : hdlr.body + 12] if hdlr else b""
-        if kind != b"mdta" or b"keys" not in parts:
-            place += f" ({decode(kind)})"
-        keys = _keys(data, parts[b"keys"]) if b"keys" in parts else []
-        items = _items(data, parts[b"ilst"], keys) if b"ilst" in parts else []
-        found.append(Metadata(place, meta, parts, keys, items))
-    return found
+    if len(metas) > _MOST_METAS:
+        raise ResourceLimit(f"the file has more than {_MOST_METAS} metadata boxes")
+    return [_taken_apart(data, place, meta) for place, meta in metas]
+
+
+def _taken_apart(data: bytes, place: str, meta: Box) -> Metadata:
+    # ISO has version and flags before the first box, QuickTime has not.
+    plain = data[meta.body + 4 : meta.body + 8] == b"hdlr"
+    inside = list(boxes(data, meta.body + (0 if plain else 4), meta.end))
+    parts = {one.kind: one for one in inside}
+    if any(one is not parts[one.kind] for one in inside if one.kind in (b"keys", b"ilst")):
+        raise CorruptMedia("a metadata box has two lists of keys or items")
+    hdlr = parts.get(b"hdlr")
+    kind = data[hdlr.body + 8 : hdlr.body + 12] if hdlr else b""
+    if kind != b"mdta" or b"keys" not in parts:
+        place += f" ({decode(kind)})"
+    keys = _keys(data, parts[b"keys"]) if b"keys" in parts else []
+    items = _items(data, parts[b"ilst"], keys) if b"ilst" in parts else []
+    return Metadata(place, meta, parts, keys, items)
 
 
 def _keys(data: bytes, part: Box) -> list[tuple[str, bytes]]:

@@ -10,6 +10,7 @@ from aiglabel.errors import LabelError, ResourceLimit
 
 KEY = "AIGC"
 MAX_TEXT = 1 << 20  # bytes of one text; longer ones are lyrics or pictures, no label
+_MOST_LABEL = MAX_TEXT // 4  # leaves room for names around it, and for UTF-16
 _MOST_TEXTS = 1 << 12
 
 
@@ -70,7 +71,7 @@ def label_bytes(text: str) -> bytes:
     LabelError
         For NUL characters, which end a text in most tags, and for lone surrogates.
     ResourceLimit
-        For a label longer than what the readers take for one (1 MiB).
+        For a label longer than 256 KiB, which readers might not take for one.
     """
     try:
         raw = text.encode()
@@ -78,8 +79,8 @@ def label_bytes(text: str) -> bytes:
         raise LabelError("a label holds characters UTF-8 cannot carry") from error
     if b"\0" in raw:
         raise LabelError("a label holds a NUL character")
-    if len(raw) > MAX_TEXT:
-        raise ResourceLimit(f"a label is longer than {MAX_TEXT} bytes")
+    if len(raw) > _MOST_LABEL:
+        raise ResourceLimit(f"a label is longer than {_MOST_LABEL} bytes")
     return raw
 
 

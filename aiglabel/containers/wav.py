@@ -150,6 +150,8 @@ def _chunks(data: bytes, end: int, sizes: dict[bytes, int], *, open_ended: bool)
     while at + 8 <= end:
         kind, size = data[at : at + 4], uint(data, at + 4, 4, _WHAT, "little")
         start = at + 8
+        if kind == bytes(4):  # blank up to the end of a disk sector
+            return
         if size == _UNKNOWN and kind in sizes:
             size = sizes[kind]
         elif kind == b"data" and (size == _UNKNOWN or (size == 0 and open_ended)):
