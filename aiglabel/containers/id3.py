@@ -118,6 +118,9 @@ def with_label(tag: Tag, label: bytes) -> bytes:
 
     Raises
     ------
+    CorruptMedia
+        If its last frame runs past its end, in a longer tag it would come to life; or if its
+        frames cannot be told apart once the label is among them.
     ResourceLimit
         If the tag would outgrow its size field (256 MiB).
     """
@@ -125,7 +128,12 @@ def with_label(tag: Tag, label: bytes) -> bytes:
     old = [(frame.is_label, frame.raw) for frame in tag.frames]
     if not label and not any(found for found, _ in old):
         return b""
-    return _packed(tag, b"".join(replaced(old, new)))
+    if _kind(tag.tail, 0, 3 if tag.version == 2 else 4):
+        raise CorruptMedia("the last frame of an ID3 tag is cut off")
+    packed = _packed(tag, b"".join(replaced(old, new)))
+    if sum(frame.is_label for frame in parse(packed).frames) != bool(label):
+        raise CorruptMedia("the frames of an ID3 tag cannot be told apart")
+    return packed
 
 
 def without_label(data: bytes, at: int = 0) -> bytes | None:

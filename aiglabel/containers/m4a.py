@@ -13,16 +13,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from aiglabel.containers.bounds import Splice, gather, mover, splice, uint
+from aiglabel.containers.bounds import Splice, clear_of, gather, mover, splice, uint
 from aiglabel.containers.isobmff import (
     Box,
     box,
     boxes,
+    chunk_offsets,
     media_tables,
     movie,
     pack,
     sample_spans,
-    table,
     tracks,
 )  # fmt: skip
 from aiglabel.containers.tags import (
@@ -93,9 +93,13 @@ def write(data: bytes, label: str) -> bytes:
         encryption), or no longer fit their table.
     """
     moov = _moov(data)
+    read(data)  # whatever else is wrong with it
+    if sum(one.kind == b"moov" for one in boxes(data)) > 1:
+        raise CorruptMedia("an MP4 has two moov boxes")
     edits = _label_edits(data, moov, label_bytes(label))
     grown = sum(len(new) - (end - start) for start, end, new in edits)
     room = _room_behind(data, moov, grown)
+    _check_apart(data, moov.start, room[1] if room else moov.end)
     if room is None:
         edits += _moved_offsets(data, moov, edits)
     else:
@@ -164,10 +168,18 @@ def _children(data: bytes, parent: Box) -> list[Box]:
     end = parent.end
     if parent.kind == b"udta" and data[max(parent.body, end - 4) : end] == bytes(4):
         try:
-            return list(boxes(data, parent.body, end - 4))
+            return _sized(data, boxes(data, parent.body, end - 4))
         except CorruptMedia:
             pass
-    return list(boxes(data, parent.body, end))
+    return _sized(data, boxes(data, parent.body, end))
+
+
+def _sized(data: bytes, inside: Iterator[Box]) -> list[Box]:
+    """Return the boxes; a size of 0 would swallow what is put behind them (14496-12, 4.2)."""
+    listed = list(inside)
+    if any(data[one.start : one.start + 4] == bytes(4) for one in listed):
+        raise CorruptMedia("a box in another box has no size")
+    return listed
 
 
 def _metadata(data: bytes, moov: Box) -> list[Metadata]:
@@ -184,7 +196,7 @@ def _metadata(data: bytes, moov: Box) -> list[Metadata]:
 def _taken_apart(data: bytes, place: str, meta: Box) -> Metadata:
     # ISO has version and flags before the first box, QuickTime has not.
     plain = data[meta.body + 4 : meta.body + 8] == b"hdlr"
-    inside = list(boxes(data, meta.body + (0 if plain else 4), meta.end))
+    inside = _sized(data, boxes(data, meta.body + (0 if plain else 4), meta.end))
     parts = {one.kind: one for one in inside}
     if any(one is not parts[one.kind] for one in inside if one.kind in (b"keys", b"ilst")):
         raise CorruptMedia("a metadata box has two lists of keys or items")
@@ -200,7 +212,7 @@ def _taken_apart(data: bytes, place: str, meta: Box) -> Metadata:
 def _keys(data: bytes, part: Box) -> list[tuple[str, bytes]]:
     """Return names and boxes of the keys; item types count them from 1."""
     count = uint(data, part.body + 4, 4, _WHAT)
-    listed = list(boxes(data, part.body + 8, part.end))
+    listed = _sized(data, boxes(data, part.body + 8, part.end))
     if count != len(listed):
         raise CorruptMedia("the number of metadata keys is not the one stated")
     return [(decode(data[one.body : one.end]), data[one.start : one.end]) for one in listed]
@@ -208,13 +220,15 @@ def _keys(data: bytes, part: Box) -> list[tuple[str, bytes]]:
 
 def _items(data: bytes, part: Box, keys: list[tuple[str, bytes]]) -> list[Item]:
     items = []
-    for one in boxes(data, part.body, part.end):
+    for one in _sized(data, boxes(data, part.body, part.end)):
         number = int.from_bytes(one.kind, "big")
         if 1 <= number <= len(keys):
             key = keys[number - 1][0]
         elif one.kind == b"----":  # iTunes: reverse domain, name, data
             names = [inner for inner in boxes(data, one.body, one.end) if inner.kind == b"name"]
             key = decode(data[names[0].body + 4 : names[0].end]) if names else "----"
+        elif keys and number <= 0xFFFF:
+            raise CorruptMedia("a metadata item has no key")
         else:
             key = one.kind.decode("latin-1")
         items.append(Item(key, one))
@@ -342,8 +356,7 @@ def _room_behind(data: bytes, moov: Box, grown: int) -> Splice | None:
 def _moved_offsets(data: bytes, moov: Box, edits: list[Splice]) -> list[Splice]:
     """Return the splices of the chunk offsets, where anything behind ``moov`` moves."""
     grown = sum(len(new) - (end - start) for start, end, new in edits)
-    behind = [one for one in boxes(data) if one.start >= moov.end]
-    if not grown or not any(one.kind in (b"mdat", b"moof", b"mfra", b"imda") for one in behind):
+    if not grown or moov.end == len(data):
         return []
     if any(one.kind in (b"moof", b"mfra", b"meta") for one in boxes(data)):
         raise _stuck("it is fragmented or holds items")
@@ -351,15 +364,29 @@ def _moved_offsets(data: bytes, moov: Box, edits: list[Splice]) -> list[Splice]:
     for part in chain.from_iterable(media_tables(data, track) for track in tracks(data)):
         if part.kind == b"saio":
             raise _stuck("it is encrypted")
-        if part.kind in (b"stco", b"co64"):
-            width = 4 if part.kind == b"stco" else 8
-            moved = [move(offset) for offset in table(data, part, width)]
-            if any(offset >> 8 * width for offset in moved):
-                raise _stuck("its offsets would outgrow their table")
-            start = part.body + 8
-            form = f">{len(moved)}{'I' if width == 4 else 'Q'}"
-            out.append((start, start + width * len(moved), struct.pack(form, *moved)))
+        if part.kind not in (b"stco", b"co64"):
+            continue
+        width = 4 if part.kind == b"stco" else 8
+        moved = [move(offset) for offset in chunk_offsets(data, part)]
+        if any(offset >> 8 * width for offset in moved):
+            raise _stuck("its offsets would outgrow their table")
+        start = part.body + 8
+        form = f">{len(moved)}{'I' if width == 4 else 'Q'}"
+        out.append((start, start + width * len(moved), struct.pack(form, *moved)))
     return out
+
+
+def _check_apart(data: bytes, start: int, end: int) -> None:
+    """Refuse a file whose samples stand where it is going to be edited."""
+    for track in tracks(data):
+        tables = {part.kind: part for part in media_tables(data, track)}
+        try:
+            spans = sample_spans(data, tables)
+        except UnsupportedFormat:  # compact sizes: at least its beginnings are known
+            places = [one for one in tables.values() if one.kind in (b"stco", b"co64")]
+            spans = [(at, at + 1) for part in places for at in chunk_offsets(data, part)]
+        if len(clear_of(spans, [(start, end)])) != len(spans):
+            raise CorruptMedia("the samples of an MP4 stand inside its metadata")
 
 
 def _stuck(reason: str) -> UnsupportedFormat:
