@@ -431,6 +431,18 @@ def test_wav_from_a_pipe_gets_its_sizes(unknown):
     )
 
 
+@pytest.mark.parametrize("options", [(), ("-rf64", "always"), ("-rf64", "auto")])
+def test_wav_from_the_pipe_of_ffmpeg(options):
+    source = ("-f", "lavfi", "-i", "sine=duration=0.5", "-f", "wav")
+    data = ffmpeg(*source, *options, "pipe:1")
+    marked = write_label(data, SoundFormat.WAV, VALUE)
+    only_label(marked, SoundFormat.WAV)
+    # ffmpeg does not play its own RF64 whose ds64 was never filled in; ours it does.
+    assert decoded(marked, ".wav") == decoded(ffmpeg(*source, "pipe:1"), ".wav")
+    assert coded_digest(marked, SoundFormat.WAV) == coded_digest(data, SoundFormat.WAV)
+    assert write_label(marked, SoundFormat.WAV, VALUE) == marked
+
+
 def test_wav_that_is_cut_or_empty_is_read_but_not_written():
     data = riff(FMT, chunk(b"AIGC", OLD.encode()), chunk(b"data", bytes(100)))
     assert len(labels(wav.read(data[:-50]))) == 1

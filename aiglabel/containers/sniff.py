@@ -223,6 +223,7 @@ def _is_adts(data: bytes, at: int) -> bool:
 def _guess_sound(head: bytes) -> str:
     known = {
         b"RIFX": "it looks like a big-endian WAV", b"FORM": "it looks like AIFF",
+        b"riff": "it looks like Wave64",
         b"#!AMR": "it looks like AMR", b"MThd": "it looks like MIDI", b"MAC ": "it looks like APE",
         b"wvpk": "it looks like WavPack", b"caff": "it looks like CAF", b".snd": "it looks like AU",
         b"\x30\x26\xb2\x75": "it looks like WMA", b"\x0b\x77": "it looks like AC-3",

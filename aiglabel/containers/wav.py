@@ -152,9 +152,9 @@ def _chunks(data: bytes, end: int, sizes: dict[bytes, int], *, open_ended: bool)
         start = at + 8
         if kind == bytes(4):  # blank up to the end of a disk sector
             return
-        if size == _UNKNOWN and kind in sizes:
-            size = sizes[kind]
-        elif kind == b"data" and (size == _UNKNOWN or (size == 0 and open_ended)):
+        if size == _UNKNOWN:
+            size = sizes.get(kind, size)
+        if kind == b"data" and (size == _UNKNOWN or (size == 0 and open_ended)):
             size = len(data) - start
         stop = start + size
         if stop > end and kind != b"data":
@@ -246,11 +246,16 @@ def _kept(view: memoryview, chunk: Chunk, wide: bool) -> list[bytes | memoryview
 
 
 def _head(data: bytes, riff: Riff, size: int, pieces: list[bytes | memoryview]) -> bytes:
-    """Return the header; in RF64 the size goes into ``ds64``, the first of the `pieces`."""
+    """Return the header; in RF64 sizes go into ``ds64``, the first chunk of the `pieces`."""
     if riff.wide:
-        pieces[1] = size.to_bytes(8, "little") + bytes(pieces[1])[8:]
+        old = bytes(pieces[1])
+        samples = next(chunk for chunk in riff.chunks if chunk.kind == b"data")
+        known = data[samples.start - 4 : samples.start] != _UNKNOWN.to_bytes(4, "little")
+        second = old[8:16] if known else samples.size.to_bytes(8, "little")
+        pieces[1] = size.to_bytes(8, "little") + second + old[16:]
         return data[:4] + _UNKNOWN.to_bytes(4, "little") + b"WAVE"
-    if size >= _UNKNOWN:
+    # A longer file has sizes that have wrapped: what seems to follow the RIFF is sound.
+    if size >= _UNKNOWN or len(data) > _UNKNOWN:
         raise ResourceLimit("the WAV would grow past 4 GiB", remedy="Write it as RF64")
     return b"RIFF" + size.to_bytes(4, "little") + b"WAVE"
 
