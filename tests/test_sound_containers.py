@@ -320,6 +320,33 @@ def test_video_is_not_sound_whatever_its_brand():
             sniff_sound(data[:8] + brand + data[12:])
 
 
+def test_quicktime_names_the_handler_of_the_data_too():
+    def track(kind: bytes, codec: bytes) -> bytes:
+        handlers = [
+            box(b"hdlr", bytes(4) + b"mhlr" + kind + bytes(12)),
+            box(b"hdlr", bytes(4) + b"dhlralis" + bytes(12)),
+        ]
+        stsd = box(b"stsd", bytes(4) + struct.pack(">I", 1) + box(codec, bytes(28)))
+        minf = box(b"minf", handlers[1] + box(b"stbl", stsd))
+        return box(b"trak", box(b"mdia", handlers[0] + minf))
+
+    head = box(b"ftyp", b"qt  \0\0\0\0qt  ")
+    speech = track(b"soun", b"mp4a")
+    assert sniff_sound(head + box(b"moov", speech)) is SoundFormat.M4A
+    assert sniff_sound(head + box(b"moov", speech + track(b"vide", b"jpeg"))) is SoundFormat.M4A
+    with pytest.raises(UnsupportedFormat, match="with video"):
+        sniff_sound(head + box(b"moov", speech + track(b"vide", b"avc1")))
+
+
+@pytest.mark.skipif(not (SHARED / "media").exists(), reason="no shared media")
+def test_shared_pictures_and_videos_are_no_sound():
+    for path in sorted((SHARED / "media").glob("[iv]*")):
+        data = path.read_bytes()
+        for part in (data, data[:HEAD_BYTES]):
+            with pytest.raises(UnsupportedFormat):
+                sniff_sound(part)
+
+
 def test_mp3_behind_padding_and_two_tags():
     frames = made("mp3 without tag")
     tag = id3.fresh(b"x")

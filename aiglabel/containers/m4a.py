@@ -129,7 +129,9 @@ def coded_digest(data: bytes) -> bytes:
 def kinds(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield handler and first sample format of every track."""
     for track in tracks(data):
-        tables = {part.kind: part for part in media_tables(data, track)}
+        tables: dict[bytes, Box] = {}
+        for part in media_tables(data, track):  # QuickTime has a second hdlr, of the data
+            tables.setdefault(part.kind, part)
         hdlr, stsd = tables.get(b"hdlr"), tables.get(b"stsd")
         if hdlr and stsd:
             yield data[hdlr.body + 8 : hdlr.body + 12], data[stsd.body + 12 : stsd.body + 16]
