@@ -8,6 +8,7 @@ import io
 import struct
 import subprocess
 import tempfile
+import time
 import zlib
 from functools import cache
 from pathlib import Path
@@ -964,7 +965,8 @@ def attempt(step):
 
 
 def survive(data: bytes, fmt: SoundFormat) -> None:
-    """Whatever is tried, only `MediaError` escapes; what is written is right."""
+    """Whatever is tried, only `MediaError` escapes, in a second; what is written is right."""
+    start = time.process_time()  # a busy machine is not our fault
     attempt(lambda: sniff_sound(data))
     attempt(lambda: labels(read_tags(data, fmt)))
     before = attempt(lambda: coded_digest(data, fmt))
@@ -974,6 +976,7 @@ def survive(data: bytes, fmt: SoundFormat) -> None:
         assert [(one.carrier, one.text) for one in inside] == [(canonical_carrier(fmt), VALUE)]
         assert attempt(lambda: coded_digest(marked, fmt)) == before
         assert write_label(marked, fmt, VALUE) == marked
+    assert time.process_time() - start < 1
 
 
 FUZZED = [
@@ -981,7 +984,7 @@ FUZZED = [
     "m4a keys",
 ]  # fmt: skip
 FUZZ = settings(
-    max_examples=150, deadline=1000, derandomize=True, database=None,
+    max_examples=150, deadline=None, derandomize=True, database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )  # fmt: skip
 
