@@ -1,4 +1,7 @@
-"""Metadata carriers: bytes in, bytes out, coded pixels untouched. One file a container family."""
+"""Metadata carriers: bytes in, bytes out, coded pixels untouched. One file a container family.
+
+The functions here are those of pictures (`carriers`); those of sound are in `sound`.
+"""
 
 from aiglabel.containers.carriers import (
     carry_over,
@@ -8,10 +11,10 @@ from aiglabel.containers.carriers import (
     read_xmp,
     write_xmp,
 )  # fmt: skip
-from aiglabel.containers.sniff import Format, sniff
+from aiglabel.containers.sniff import Format, SoundFormat, sniff, sniff_sound
 from aiglabel.containers.texts import TextField
 
 __all__ = [
-    "Format", "TextField", "carry_over", "coded_digest", "has_c2pa", "read_texts", "read_xmp",
-    "sniff", "write_xmp",
+    "Format", "SoundFormat", "TextField", "carry_over", "coded_digest", "has_c2pa", "read_texts",
+    "read_xmp", "sniff", "sniff_sound", "write_xmp",
 ]  # fmt: skip

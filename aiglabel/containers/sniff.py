@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from aiglabel.errors import UnsupportedFormat
+from aiglabel.containers import id3, m4a
+from aiglabel.errors import MediaError, UnsupportedFormat
 
 HEAD_BYTES = 4096  # enough for every rule below
 
@@ -38,8 +39,46 @@ SUFFIXES = {
     ".heic": Format.HEIC, ".heif": Format.HEIC, ".hif": Format.HEIC,
 }  # fmt: skip
 
+
+class SoundFormat(StrEnum):
+    """Sound formats whose labels are read and written.
+
+    Beside `Format`, not in it: whoever asks for a picture goes on refusing sound.
+    """
+
+    WAV = "wav"
+    FLAC = "flac"
+    MP3 = "mp3"
+    OGG = "ogg"  # Vorbis
+    OPUS = "opus"
+    M4A = "m4a"
+
+    @property
+    def mime(self) -> str:
+        """Media type, as C2PA and HTTP want it."""
+        names = {"mp3": "mpeg", "opus": "ogg", "m4a": "mp4"}
+        return f"audio/{names.get(self.value, self.value)}"
+
+    @property
+    def suffix(self) -> str:
+        """Usual file name suffix, with its dot."""
+        return f".{self.value}"
+
+
+SOUND_SUFFIXES = {
+    ".wav": SoundFormat.WAV, ".wave": SoundFormat.WAV, ".bwf": SoundFormat.WAV,
+    ".rf64": SoundFormat.WAV, ".flac": SoundFormat.FLAC, ".mp3": SoundFormat.MP3,
+    ".ogg": SoundFormat.OGG, ".oga": SoundFormat.OGG, ".opus": SoundFormat.OPUS,
+    ".m4a": SoundFormat.M4A, ".m4b": SoundFormat.M4A,
+}  # fmt: skip
+
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"mif2"}
 _AVIF_BRANDS = {b"avif", b"avis"}
+_M4A_BRANDS = {b"M4A ", b"M4B ", b"M4P "}
+_STILLS = {b"jpeg", b"mjpa", b"mjpb", b"png "}
+_MOST_PADDING = 1 << 16
+_KBPS_1 = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)  # MPEG-1 layer III
+_KBPS_2 = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)  # MPEG-2 and 2.5
 
 
 def sniff(data: bytes) -> Format:
@@ -73,6 +112,123 @@ def sniff(data: bytes) -> Format:
         f"not a picture format this toolkit reads ({_guess(head)})",
         remedy="Use JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIC",
     )
+
+
+def sniff_sound(data: bytes) -> SoundFormat:
+    """Return the sound format of `data`.
+
+    The first `HEAD_BYTES` are enough, but for MP3 and FLAC behind a longer ID3 tag, which is taken
+    for that of an MP3, and for MP4, where only the tracks tell sound from video: without ``moov``
+    the brand of an M4A is believed.
+
+    Raises
+    ------
+    UnsupportedFormat
+        For anything else, saying what it looks like and what to do, where that is known.
+    """
+    head = bytes(data[:HEAD_BYTES])
+    if head[:4] in (b"RIFF", b"RF64", b"BW64") and head[8:12] == b"WAVE":
+        return SoundFormat.WAV
+    if head.startswith(b"OggS"):
+        return _sniff_ogg(head)
+    if head[4:8] == b"ftyp":
+        return _sniff_mp4(data, head)
+    at = 0
+    for _ in range(4):
+        at += id3.size_at(data, at)
+    if data[at : at + 4] == b"fLaC":
+        return SoundFormat.FLAC
+    if _is_adts(data, at):
+        raise UnsupportedFormat(
+            "raw AAC (ADTS) has no place for metadata",
+            remedy="Put it into an M4A without coding it again: ffmpeg -i in.aac -c copy out.m4a",
+        )
+    if _is_mp3(data, at) or (at and at >= len(data)):
+        return SoundFormat.MP3
+    remedy = "Use WAV, FLAC, MP3, M4A, Ogg Vorbis or Opus"
+    raise UnsupportedFormat(
+        f"not a sound format this toolkit reads ({_guess_sound(head)})", remedy=remedy
+    )
+
+
+def _sniff_ogg(head: bytes) -> SoundFormat:
+    packet = head[27 + int.from_bytes(head[26:27], "big") :]  # behind the lacing values
+    kinds = {b"\x01vorbis": SoundFormat.OGG, b"OpusHead": SoundFormat.OPUS}
+    for magic, fmt in kinds.items():
+        if packet.startswith(magic):
+            return fmt
+    raise UnsupportedFormat(
+        "an Ogg file whose first stream is neither Vorbis nor Opus",
+        remedy="Convert it to one of them, or to FLAC",
+    )
+
+
+def _sniff_mp4(data: bytes, head: bytes) -> SoundFormat:
+    try:
+        kinds = list(m4a.kinds(data))
+    except MediaError:  # a head only, or a broken file, which its reader will describe
+        kinds = []
+    # An audio book may have a track of still pictures, its chapters.
+    video = any(kind == b"vide" and codec not in _STILLS for kind, codec in kinds)
+    sound = any(kind == b"soun" for kind, _ in kinds)
+    if not video and (sound or (not kinds and head[8:12] in _M4A_BRANDS)):
+        return SoundFormat.M4A
+    what = "video" if video else "no sound that can be seen"
+    raise UnsupportedFormat(
+        f"an MP4 or QuickTime file with {what}", remedy="Use WAV, FLAC, MP3, M4A, Ogg or Opus"
+    )
+
+
+def _is_mp3(data: bytes, at: int) -> bool:
+    """Whether MPEG layer III frames follow one another at `at`, as far as `data` goes.
+
+    Behind an ID3 tag one is enough.
+    """
+    frames = 1 if at else 3
+    padding = data[at : at + _MOST_PADDING]
+    at += len(padding) - len(padding.lstrip(b"\0"))  # some writers leave it outside the tag
+    first = data[at : at + 4]
+    for number in range(frames):
+        head = data[at : at + 4]
+        size = _layer3_size(head)
+        if not size or (head[1] ^ first[1]) & 0xFE or (head[2] ^ first[2]) & 0x0C:
+            return False
+        at += size
+        if at + 4 > len(data):
+            return number > 0 or at <= len(data)
+    return True
+
+
+def _layer3_size(head: bytes) -> int:
+    """Return the bytes of the MPEG layer III frame with this header; 0 if it is none."""
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE6 != 0xE2:
+        return 0
+    version, rate, bits = head[1] >> 3 & 3, head[2] >> 2 & 3, head[2] >> 4
+    if version == 1 or rate == 3 or bits in (0, 15):
+        return 0
+    hz = (44100, 48000, 32000)[rate] >> {3: 0, 2: 1, 0: 2}[version]
+    kbps = (_KBPS_1 if version == 3 else _KBPS_2)[bits - 1]
+    return (144 if version == 3 else 72) * kbps * 1000 // hz + (head[2] >> 1 & 1)
+
+
+def _is_adts(data: bytes, at: int) -> bool:
+    head = data[at : at + 7]
+    if len(head) < 7 or head[0] != 0xFF or head[1] & 0xF6 != 0xF0 or head[2] >> 2 & 15 > 12:
+        return False
+    size = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
+    following = data[at + size : at + size + 2]
+    return size >= 7 and (len(following) < 2 or following == head[:2])
+
+
+def _guess_sound(head: bytes) -> str:
+    known = {
+        b"RIFX": "it looks like a big-endian WAV", b"FORM": "it looks like AIFF",
+        b"riff": "it looks like Wave64",
+        b"#!AMR": "it looks like AMR", b"MThd": "it looks like MIDI", b"MAC ": "it looks like APE",
+        b"wvpk": "it looks like WavPack", b"caff": "it looks like CAF", b".snd": "it looks like AU",
+        b"\x30\x26\xb2\x75": "it looks like WMA", b"\x0b\x77": "it looks like AC-3",
+    }  # fmt: skip
+    return next((name for magic, name in known.items() if head.startswith(magic)), _guess(head))
 
 
 def _guess(head: bytes) -> str:
