@@ -194,7 +194,14 @@ class _Given:
             return wave_file.read_blocks(self.file, self.wave, size)
         stop = self.limits.max_seconds + 1.0
         decoded = ffmpeg_audio.read_blocks(self.path, self.coding, size, seconds=stop)
-        return _judged(decoded, self.coding, self.limits)
+        return _judged(decoded, self.coding, self._end(), self.limits)
+
+    def _end(self) -> int | None:
+        """Return where ffmpeg may leave the coder's last frame whole and we have to cut."""
+        coding = self.coding
+        # AAC: ffmpeg before version 8.
+        ogg = coding.container is SoundFormat.OGG and sound_headers.single_page(self.file)
+        return coding.samples if ogg or coding.container is SoundFormat.M4A else None
 
 
 @contextmanager
@@ -272,19 +279,19 @@ def _confirmed(coding: Coding, path: str) -> Coding:
     return replace(coding, rate=seen.rate, channels=seen.channels, layout=seen.layout)
 
 
-def _judged(decoded: Iterator[Samples], coding: Coding, limits: Limits) -> Iterator[Samples]:
+def _judged(
+    decoded: Iterator[Samples], coding: Coding, end: int | None, limits: Limits
+) -> Iterator[Samples]:
     """Cut what is decoded to the length the headers state, and refuse what is much shorter."""
     total = 0
     stated = coding.samples
     # Of Ogg it is not known where the first time stamp stood; ffmpeg cuts its end itself.
     known = stated is not None and coding.container is not SoundFormat.OGG
-    trimmed = coding.container is SoundFormat.M4A and stated is not None
     for y in decoded:
         if not np.isfinite(y).all():
             raise CorruptMedia("the decoded sound holds samples that are not finite numbers")
-        if trimmed and stated is not None:
-            # ffmpeg before 8 leaves the last frame of AAC whole.
-            y = y[:, : stated - total]
+        if end is not None:
+            y = y[:, : end - total]
         if y.shape[1]:
             total += y.shape[1]
             limits.check_sound(coding.channels, coding.rate, total)

@@ -32,12 +32,13 @@ _USUAL_BITRATE = {"mp3": 96_000, "aac": 80_000, "vorbis": 80_000, "opus": 64_000
 
 @dataclass(frozen=True)
 class Bounds:
-    """What an encoder takes: channels, rates (Hz; a pair of bounds or a list), program's name."""
+    """What an encoder takes: channels, rates (Hz; a pair of bounds or a list), layouts (or any)."""
 
     encoder: str
     channels: int
     rates: tuple[int, ...]
     any_between: bool = False
+    layouts: tuple[str, ...] = ()
 
     def takes(self, rate: int) -> bool:
         """Whether the encoder takes samples at `rate`."""
@@ -46,14 +47,19 @@ class Bounds:
         return rate in self.rates
 
 
+_VORBIS_LAYOUTS = ("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1")
+_ALAC_LAYOUTS = ("mono", "stereo", "3.0", "4.0", "5.0", "5.1", "6.1(back)", "7.1(wide)")
+# The same number of speakers in the same order; only the angle of the rear pair differs.
+_ALIKE = {"quad(side)": "quad", "5.0(side)": "5.0", "5.1(side)": "5.1"}
+
 BOUNDS: dict[Codec, Bounds] = {
     "pcm": Bounds("", 65_535, (1, 0xFFFF_FFFF), True),
     "flac": Bounds("flac", 8, (1, 655_350), True),
-    "alac": Bounds("alac", 8, (1, 384_000), True),
+    "alac": Bounds("alac", 8, (1, 384_000), True, _ALAC_LAYOUTS),
     "mp3": Bounds("libmp3lame", 2, _MP3_RATES),
     "aac": Bounds("aac", 8, _AAC_RATES),
-    "vorbis": Bounds("libvorbis", 8, (6000, 200_000), True),
-    "opus": Bounds("libopus", 8, (1, 768_000), True),
+    "vorbis": Bounds("libvorbis", 8, (6000, 200_000), True, _VORBIS_LAYOUTS),
+    "opus": Bounds("libopus", 8, (1, 768_000), True, _VORBIS_LAYOUTS),
 }
 
 
@@ -80,6 +86,13 @@ def fitting(coding: Coding) -> Coding:
             f"{name} has no sampling rate of {coding.rate} Hz",
             remedy="Resample the sound, or write WAV or FLAC",
         )
+    if bounds.layouts and coding.layout not in (None, *bounds.layouts):
+        alike = _ALIKE.get(coding.layout or "")
+        if alike not in bounds.layouts:
+            raise UnsupportedFormat(
+                f"{name} has no channel layout {coding.layout}", remedy="Write WAV or FLAC"
+            )
+        coding = replace(coding, layout=alike)
     if coding.codec == "pcm":
         widths = (32, 64) if coding.floating else (8, 16, 24, 32)
         if coding.bits not in widths:
@@ -101,7 +114,7 @@ def _fitting_bitrate(coding: Coding, bitrate: int) -> int:
     if coding.codec == "aac":
         return min(bitrate, 6144 * coding.channels * coding.rate // 1024)
     if coding.codec == "opus":
-        return min(max(bitrate, 6000 * coding.channels), 256_000 * coding.channels, 510_000)
+        return min(max(bitrate, 6000 * coding.channels), 256_000 * coding.channels)
     return bitrate
 
 
@@ -129,9 +142,15 @@ def encoder_options(coding: Coding) -> dict[str, Any]:
         # No version strings and no random serial numbers: the same sound gives the same file.
         "fflags": "+bitexact",
     }
+    if coding.layout:
+        # Without it ffmpeg would mix into a layout that the encoder knows, and say nothing.
+        options["channel_layout"] = coding.layout
     if coding.lossless:
         wide = (coding.bits or 16) > 16
         planar = "p" if coding.codec == "alac" else ""
+        if coding.codec == "flac":
+            # ffmpeg's FLAC reader gives up on frames of over about 300 kB.
+            options["frame_size"] = 4096
         options["sample_fmt"] = ("s32" if wide else "s16") + planar
         if wide:
             options["bits_per_raw_sample"] = 24

@@ -22,6 +22,7 @@ from aiglabel.media.sound_format import SoundFormat
 _MP3_DECODER_DELAY = 529  # 528 samples of the filter bank and one of the decoder
 _MAX_MOOV = 64 << 20
 _MAX_BOXES = 4096
+_MAX_HEADER_PAGES = 1000
 _OPUS_RATE = 48_000
 
 
@@ -55,8 +56,7 @@ def read_mp3(file: BinaryIO) -> Coding:
     if start is None:
         raise CorruptMedia("the MP3 file has no frame")
     end = file.seek(0, os.SEEK_END)
-    file.seek(start)
-    frame = file.read(sound_format.frame_size(_read(file, start, 4)))
+    frame = _read(file, start, sound_format.frame_size(_read(file, start, 4)))
     bitrate, rate, first = sound_format.frame_rates(frame[:4])
     mono = frame[3] >> 6 == 3
     coding = Coding(
@@ -74,6 +74,10 @@ def read_mp3(file: BinaryIO) -> Coding:
         return coding
     flags = int.from_bytes(frame[at + 4 : at + 8], "big")
     coding = replace(coding, variable=tag == b"Xing")
+    second = _read(file, start + len(frame), 4)
+    if tag == b"Info" and sound_format.frame_size(second):
+        # The frame with these fields holds no sound and may be of another size than the rest.
+        coding = replace(coding, bitrate=sound_format.frame_rates(second)[0])
     if not flags & 1:
         return coding
     frames = int.from_bytes(frame[at + 8 : at + 12], "big")
@@ -106,8 +110,24 @@ def read_ogg(file: BinaryIO) -> Coding:
     # RFC 7845, 4.6: the stream may be cut out of a longer one; then the length is not known here.
     end = file.seek(0, os.SEEK_END)
     if coding.bitrate is None and samples:
-        coding = replace(coding, bitrate=max(6000, min(end * 8 * coding.rate // samples, 510_000)))
+        coding = replace(coding, bitrate=max(6000, end * 8 * coding.rate // samples))
     return replace(coding, samples=samples, delay=skip or None)
+
+
+def single_page(file: BinaryIO) -> bool:
+    """Whether all sound of an Ogg file is in one page, which is then both first and last.
+
+    Its time stamp can only mean its end; ffmpeg takes it for the start and does not cut there.
+    """
+    at = 0
+    for _ in range(_MAX_HEADER_PAGES):
+        page = _read(file, at, 27 + 255)
+        if page[:4] != b"OggS" or len(page) < 27:
+            return False
+        if int.from_bytes(page[6:14], "little", signed=True) > 0:
+            return bool(page[5] & 4)
+        at += 27 + page[26] + sum(page[27 : 27 + page[26]])
+    return False
 
 
 def _ogg_codec(packet: bytes) -> tuple[Coding, int]:
