@@ -49,6 +49,15 @@ def source_options(container: SoundFormat) -> dict[str, Any]:
     return {"f": container.demuxer, "protocol_whitelist": "file,pipe"}
 
 
+def tag_options(coding: Coding) -> dict[str, Any]:
+    """Return the input options for reading tags and chapters."""
+    options = source_options(coding.container)
+    if coding.container is SoundFormat.MP3 and coding.delay:
+        # ffmpeg moves chapters towards the front by the coder's delay, which is no part of them.
+        options["itsoffset"] = coding.delay / coding.rate
+    return options
+
+
 def look(path: str, container: SoundFormat) -> Seen:
     """Open a file as `container` and return what ffmpeg says of its first sound stream.
 
@@ -137,11 +146,11 @@ def read_blocks(path: str, coding: Coding, size: int, *, seconds: float) -> Iter
         job.finish()
 
 
-def extract(path: str, container: SoundFormat, options: Mapping[str, Any]) -> bytes:
+def extract(path: str, coding: Coding, options: Mapping[str, Any]) -> bytes:
     """Return what ffmpeg writes with these output options, nothing where it fails."""
     import ffmpeg as graph
 
-    stream = graph.input(f"file:{path}", **source_options(container))
+    stream = graph.input(f"file:{path}", **tag_options(coding))
     arguments = stream.output("pipe:1", **options).get_args()
     command = [ffmpeg.ffmpeg_exe(), "-hide_banner", "-loglevel", "error", "-nostdin", *arguments]
     try:

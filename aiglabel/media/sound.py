@@ -376,7 +376,7 @@ def _produce_wave(
                     kept = (given.file, given.wave)
                     clipped = wave_file.write(out, pieces, target, source=kept)
                 else:
-                    tags = info_chunk(given.path, given.coding.container)
+                    tags = info_chunk(given.path, given.coding)
                     clipped = wave_file.write(out, pieces, target, info=tags)
     _report(clipped)
 
@@ -390,11 +390,11 @@ def _produce_coded(
     quantiser = Quantiser(target.bits or 16) if target.lossless else None
     raw = (_interleaved(piece, raw_kind(target), quantiser) for piece in pieces)
     with ExitStack() as stack:
-        extra = Carried()
+        extra = Carried([], [], {})
         if source is not None:
             given = stack.enter_context(_opened(source, _unbounded()))
             name = given.path or _spilled(given.file, folder)
-            extra = carried(name, given.coding.container, target, folder)
+            extra = carried(name, given.coding, target, folder)
             options |= _id3_options(given, target)
         ffmpeg_audio.encode(
             exe,

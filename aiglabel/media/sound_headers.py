@@ -108,9 +108,9 @@ def read_ogg(file: BinaryIO) -> Coding:
     last = _last_granule(file, serial)
     samples = None if last is None or last < skip else last - skip
     # RFC 7845, 4.6: the stream may be cut out of a longer one; then the length is not known here.
-    end = file.seek(0, os.SEEK_END)
+    size = file.seek(0, os.SEEK_END) - _first_sound_page(file)[0]
     if coding.bitrate is None and samples:
-        coding = replace(coding, bitrate=max(6000, end * 8 * coding.rate // samples))
+        coding = replace(coding, bitrate=max(6000, size * 8 * coding.rate // samples))
     return replace(coding, samples=samples, delay=skip or None)
 
 
@@ -119,15 +119,21 @@ def single_page(file: BinaryIO) -> bool:
 
     Its time stamp can only mean its end; ffmpeg takes it for the start and does not cut there.
     """
+    _, flags = _first_sound_page(file)
+    return bool(flags & 4)
+
+
+def _first_sound_page(file: BinaryIO) -> tuple[int, int]:
+    """Return offset and flags of the first page with a time stamp; headers have none (0)."""
     at = 0
     for _ in range(_MAX_HEADER_PAGES):
         page = _read(file, at, 27 + 255)
         if page[:4] != b"OggS" or len(page) < 27:
-            return False
+            break
         if int.from_bytes(page[6:14], "little", signed=True) > 0:
-            return bool(page[5] & 4)
+            return at, page[5]
         at += 27 + page[26] + sum(page[27 : 27 + page[26]])
-    return False
+    return 0, 0
 
 
 def _ogg_codec(packet: bytes) -> tuple[Coding, int]:
