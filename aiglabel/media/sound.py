@@ -166,6 +166,7 @@ def write(
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="aiglabel-"))
         if not overwrite and os.path.lexists(dst):
             raise FileExistsError(os.fspath(dst))  # before the work, and once more after it
+        temporary.touch(0o644)
         _produce(temporary, y, coding, target or coding, source, Path(folder))
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
@@ -194,14 +195,11 @@ class _Given:
             return wave_file.read_blocks(self.file, self.wave, size)
         stop = self.limits.max_seconds + 1.0
         decoded = ffmpeg_audio.read_blocks(self.path, self.coding, size, seconds=stop)
-        return _judged(decoded, self.coding, self._end(), self.limits)
-
-    def _end(self) -> int | None:
-        """Return where ffmpeg may leave the coder's last frame whole and we have to cut."""
-        coding = self.coding
-        # AAC: ffmpeg before version 8.
-        ogg = coding.container is SoundFormat.OGG and sound_headers.single_page(self.file)
-        return coding.samples if ogg or coding.container is SoundFormat.M4A else None
+        # ffmpeg before version 8 leaves the last frame of AAC whole, and all leave it so in Ogg
+        # of one page, which is then both first and last.
+        ogg = self.coding.container is SoundFormat.OGG and sound_headers.single_page(self.file)
+        cut = ogg or self.coding.container is SoundFormat.M4A
+        return _judged(decoded, self.coding, self.coding.samples if cut else None, self.limits)
 
 
 @contextmanager
@@ -367,7 +365,7 @@ def _pieces(y: Samples | Iterable[Samples], channels: int) -> Iterator[Samples]:
 def _produce_wave(
     path: Path, pieces: Iterator[Samples], target: Coding, source: Source | None
 ) -> None:
-    with path.open("xb") as out:
+    with path.open("wb") as out:
         if source is None:
             clipped = wave_file.write(out, pieces, target)
         else:

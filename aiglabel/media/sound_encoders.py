@@ -7,7 +7,6 @@ AAC and Vorbis, 64 for Opus.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,11 +21,11 @@ _AAC_RATES = (*_MP3_RATES, 7350, 64_000, 88_200, 96_000)
 _MP3_1 = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _MP3_2 = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 _MP3_25 = (8, 16, 24, 32, 40, 48, 56, 64)
-# libvorbis at 44.1 kHz: quality, nominal kbit/s of two coupled channels, of one channel alone.
-_VORBIS = (
-    (-1, 45, 32), (0, 64, 48), (1, 80, 60), (2, 96, 70), (3, 112, 80), (4, 128, 86),
-    (5, 160, 96), (6, 192, 110), (7, 224, 120), (8, 256, 140), (9, 320, 160), (10, 500, 239.9),
-)  # fmt: skip
+# libvorbis at 44.1 kHz: nominal kbit/s of two coupled channels, and of one alone, at quality 0 to
+# 10. Below 0 ffmpeg does not pass the quality on.
+_VORBIS_PAIR = (64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 500)
+_VORBIS_ONE = (48, 60, 70, 80, 86, 96, 110, 120, 140, 160, 240)
+_SHORT_S = 3.0
 _USUAL_BITRATE = {"mp3": 96_000, "aac": 80_000, "vorbis": 80_000, "opus": 64_000}
 
 
@@ -156,6 +155,10 @@ def encoder_options(coding: Coding) -> dict[str, Any]:
             options["bits_per_raw_sample"] = 24
     elif coding.codec == "vorbis":
         options["q:a"] = _vorbis_quality(coding)
+        if (coding.samples or 0) < _SHORT_S * coding.rate:
+            # Where all is in one page its time stamp cannot tell both where the sound starts and
+            # where it ends: up to a block of it would be lost.
+            options["page_duration"] = 20_000
     else:
         options["b:a"] = coding.bitrate
     if coding.codec == "mp3" and coding.variable:
@@ -170,10 +173,7 @@ def encoder_options(coding: Coding) -> dict[str, Any]:
 
 def _vorbis_quality(coding: Coding) -> float:
     """Return libvorbis's quality whose nominal bit rate is the wanted one, to a tenth."""
-    coupled = coding.channels == 2
     wanted = (coding.bitrate or 0) / 1000 * 44_100 / coding.rate
-    if not coupled:
-        wanted /= coding.channels
-    rates = [row[1] if coupled else row[2] for row in _VORBIS]
-    assert all(low < high for low, high in pairwise(rates))
-    return round(float(np.interp(wanted, rates, [row[0] for row in _VORBIS])), 1)
+    if coding.channels == 2:
+        return round(float(np.interp(wanted, _VORBIS_PAIR, range(11))), 1)
+    return round(float(np.interp(wanted / coding.channels, _VORBIS_ONE, range(11))), 1)

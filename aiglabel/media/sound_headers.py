@@ -115,10 +115,7 @@ def read_ogg(file: BinaryIO) -> Coding:
 
 
 def single_page(file: BinaryIO) -> bool:
-    """Whether all sound of an Ogg file is in one page, which is then both first and last.
-
-    Its time stamp can only mean its end; ffmpeg takes it for the start and does not cut there.
-    """
+    """Whether all sound of an Ogg file is in one page, which is then both first and last."""
     _, flags = _first_sound_page(file)
     return bool(flags & 4)
 
