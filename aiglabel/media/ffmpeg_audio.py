@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import IO, Any
 
 import numpy as np
@@ -221,6 +222,21 @@ def encode(
             with job.deadline(_STALL_S):
                 job.process.stdin.close()
         job.finish(writing=True)
+
+
+@cache
+def vorbis_takes(exe: str, channels: int, rate: int, bitrate: int) -> bool:
+    """Whether libvorbis has a mode for this bit rate; asked with a few samples of silence."""
+    raw = ["-f", "f32le", "-ar", str(rate), "-ac", str(channels), "-i", "pipe:0"]
+    target = ["-c:a", "libvorbis", "-b:a", str(bitrate), "-f", "null", "-"]
+    command = [exe, "-hide_banner", "-loglevel", "quiet", *raw, *target]
+    try:
+        done = subprocess.run(
+            command, input=bytes(4 * 64 * channels), capture_output=True, timeout=_LOOK_S
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
 
 
 # ---------------------------------------------------------------------- processes

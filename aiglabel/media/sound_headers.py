@@ -109,7 +109,7 @@ def read_ogg(file: BinaryIO) -> Coding:
     samples = None if last is None or last < skip else last - skip
     # RFC 7845, 4.6: the stream may be cut out of a longer one; then the length is not known here.
     size = file.seek(0, os.SEEK_END) - _first_sound_page(file)[0]
-    if coding.bitrate is None and samples:
+    if coding.bitrate is None and not coding.lossless and samples:
         coding = replace(coding, bitrate=max(6000, size * 8 * coding.rate // samples))
     return replace(coding, samples=samples, delay=skip or None)
 
