@@ -158,9 +158,9 @@ def test_lossy_keeps_start_length_and_channels(
     assert others < 5  # channels did not change places
 
 
-@pytest.mark.parametrize("bitrate", [64_000, 128_000, 320_000])
+@pytest.mark.parametrize("bitrate", [64_000, 192_000])
 def test_bit_rate_class_is_that_of_the_source(bitrate: int) -> None:
-    y = tones(count=200_000)
+    y = tones(count=120_000)
     for container, codec in LOSSY:
         rate = 48_000
         first = sound.decode(coded(container, codec, y, rate=rate, bitrate=bitrate))
@@ -227,6 +227,17 @@ def test_what_a_target_cannot_hold_is_refused() -> None:
         sound.encode(source, target=replace(source.coding, channels=2))
     with pytest.raises(MediaError, match="shape"):
         sound.encode(source, y[:4])
+
+
+def test_opus_with_five_channels_and_sounds_of_nothing_are_refused() -> None:
+    for channels in (5, 7):
+        with pytest.raises(UnsupportedFormat, match="FLAC"):
+            sound.encode(Sound(tones(channels), coding_of(OGG, "opus", channels=channels)))
+    for container, codec in ALL:
+        if container is not WAV:
+            nothing = Sound(np.zeros((2, 0), np.float32), coding_of(container, codec, bits=16))
+            with pytest.raises(MediaError, match="too short"):
+                sound.encode(nothing)
 
 
 def test_side_speakers_are_rear_speakers_where_the_format_has_no_others() -> None:

@@ -51,15 +51,20 @@ class Quantiser:
         scaled *= 2.0 ** (self.bits - 1)
         steps = np.rint(scaled)
         if self._random is not None:
-            draws = self._random.random((*scaled.shape, 2), dtype=np.float32)
-            between = steps != scaled
-            if between.any():
-                dither = draws[..., 0] - draws[..., 1]
-                steps = np.where(between, np.rint(scaled + dither), steps)
+            # Drawn for every sample, needed or not: the pieces must not matter.
+            draws = self._random.integers(0, 1 << 32, scaled.shape, np.uint32)
+            if (steps != scaled).any():
+                # The difference of two evenly spread numbers, 16 bits each, is triangular.
+                dither = (draws >> 16).astype(np.float32) - (draws & 0xFFFF).astype(np.float32)
+                dither *= 2.0**-16
+                dither[steps == scaled] = 0
+                steps = np.rint(scaled + dither)
         low, high = -(2.0 ** (self.bits - 1)), 2.0 ** (self.bits - 1) - 1
         # Full scale itself, +1.0, is one step too high in every width and is not worth a word.
-        self.clipped += int(np.count_nonzero((steps < low) | (steps > high + 1)))
-        whole: NDArray[np.int32] = np.clip(steps, low, high).astype(np.int32)
+        if steps.size and (steps.min() < low or steps.max() > high):
+            self.clipped += int(np.count_nonzero((steps < low) | (steps > high + 1)))
+            np.clip(steps, low, high, out=steps)
+        whole: NDArray[np.int32] = steps.astype(np.int32)
         return whole
 
 

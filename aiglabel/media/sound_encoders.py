@@ -47,6 +47,8 @@ class Bounds:
 
 
 _VORBIS_LAYOUTS = ("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1")
+# With 5 and 7 channels ffmpeg (5.1 to 9.0 tried) hands libopus the channels in a wrong order.
+_OPUS_LAYOUTS = ("mono", "stereo", "3.0", "quad", "5.1", "7.1")
 _ALAC_LAYOUTS = ("mono", "stereo", "3.0", "4.0", "5.0", "5.1", "6.1(back)", "7.1(wide)")
 # The same number of speakers in the same order; only the angle of the rear pair differs.
 _ALIKE = {"quad(side)": "quad", "5.0(side)": "5.0", "5.1(side)": "5.1"}
@@ -58,7 +60,7 @@ BOUNDS: dict[Codec, Bounds] = {
     "mp3": Bounds("libmp3lame", 2, _MP3_RATES),
     "aac": Bounds("aac", 8, _AAC_RATES),
     "vorbis": Bounds("libvorbis", 8, (6000, 200_000), True, _VORBIS_LAYOUTS),
-    "opus": Bounds("libopus", 8, (1, 768_000), True, _VORBIS_LAYOUTS),
+    "opus": Bounds("libopus", 8, (1, 768_000), True, _OPUS_LAYOUTS),
 }
 
 
@@ -89,7 +91,8 @@ def fitting(coding: Coding) -> Coding:
         alike = _ALIKE.get(coding.layout or "")
         if alike not in bounds.layouts:
             raise UnsupportedFormat(
-                f"{name} has no channel layout {coding.layout}", remedy="Write WAV or FLAC"
+                f"{name} is not written with channel layout {coding.layout}",
+                remedy="Write WAV or FLAC",
             )
         coding = replace(coding, layout=alike)
     if coding.codec == "pcm":

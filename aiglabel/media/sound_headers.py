@@ -20,6 +20,12 @@ from aiglabel.media.sound_coding import Codec, Coding, usual_layout
 from aiglabel.media.sound_format import SoundFormat
 
 _MP3_DECODER_DELAY = 529  # 528 samples of the filter bank and one of the decoder
+# ES_Descriptor, and in it DecoderConfigDescriptor: object type, …, mean bit rate. Lengths take one
+# to four bytes (ISO/IEC 14496-1, 7.2.6).
+_ESDS = re.compile(
+    rb"esds.{4}\x03[\x80-\xff]{0,3}[\x00-\x7f].{3}\x04[\x80-\xff]{0,3}[\x00-\x7f](.).{8}(.{4})",
+    re.DOTALL,
+)
 _MAX_MOOV = 64 << 20
 _MAX_BOXES = 4096
 _MAX_HEADER_PAGES = 1000
@@ -116,8 +122,12 @@ def read_ogg(file: BinaryIO) -> Coding:
 
 def single_page(file: BinaryIO) -> bool:
     """Whether all sound of an Ogg file is in one page, which is then both first and last."""
-    _, flags = _first_sound_page(file)
-    return bool(flags & 4)
+    at, flags = _first_sound_page(file)
+    if not flags & 4:
+        return False
+    page = _read(file, at, 27 + 255)
+    # Another stream may follow (chained Ogg).
+    return at + 27 + page[26] + sum(page[27 : 27 + page[26]]) >= file.seek(0, os.SEEK_END)
 
 
 def _first_sound_page(file: BinaryIO) -> tuple[int, int]:
@@ -262,8 +272,7 @@ def _sample_entry(moov: bytes, box: Box) -> tuple[Codec, int, int, int, int | No
         name = kind.decode("latin-1")
         raise UnsupportedFormat(f"the sound track is coded as {name!r}", remedy="Use AAC or ALAC")
     mean = None
-    # DecoderConfigDescriptor: tag, length of 1 to 4 bytes, type 0x40 (MPEG-4 audio) …, mean rate.
-    match = re.search(rb"\x04[\x80-\xff]{0,3}[\x00-\x7f](.).{4}.{4}(.{4})", entry[36:], re.DOTALL)
+    match = _ESDS.search(entry, 36)
     if match:
         if match[1] not in b"\x40\x66\x67\x68":
             raise UnsupportedFormat(

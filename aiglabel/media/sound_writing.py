@@ -25,6 +25,8 @@ from aiglabel.media.sound_tags import Carried, carried, info_chunk
 
 logger = logging.getLogger(__name__)
 
+_SHORTEST = 64  # samples; what is shorter does not come back from lossy codecs as it was
+
 
 def produce(
     path: Path,
@@ -49,6 +51,11 @@ def produce(
         raise MediaError(
             f"samples at {coding.rate} Hz cannot be written at {target.rate} Hz",
             remedy="Resample them first",
+        )
+    shortest = 0 if target.codec == "pcm" else 1 if target.lossless else _SHORTEST
+    if length is not None and length < shortest:
+        raise MediaError(
+            f"a sound of {length} samples is too short for {target.codec}", remedy="Write WAV"
         )
     pieces = _pieces(y, coding.channels)
     if target.container is SoundFormat.WAV:
