@@ -6,7 +6,8 @@ import errno
 import os
 import secrets
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -82,11 +83,27 @@ def atomic_write(dst: str | os.PathLike[str], data: bytes, *, overwrite: bool) -
         `dst` exists and `overwrite` is false (two writers racing for it: one wins), it is a
         folder, or the disk refuses. The old file is then untouched and no temporary is left.
     """
+    with atomic_file(dst, overwrite=overwrite) as temporary:
+        _write_synced(temporary, data)
+
+
+@contextmanager
+def atomic_file(dst: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Path]:
+    """Give a free name beside `dst` to write to; what is there at the end takes the name `dst`.
+
+    Where the body raises, `dst` stays as it was and the temporary file is removed. Who writes it
+    forces it to disk.
+
+    Raises
+    ------
+    OutputError
+        As `atomic_write`, also for any `OSError` of the body.
+    """
     dst = Path(dst)
     temporary = dst.with_name(f".{dst.name[:100]}.{secrets.token_hex(8)}.tmp")
     try:
         try:
-            _write_synced(temporary, data)
+            yield temporary
             if overwrite:
                 temporary.replace(dst)
             else:

@@ -53,6 +53,25 @@ def hevc_encoder() -> tuple[str, str]:
     )
 
 
+@cache
+def with_encoder(name: str) -> str:
+    """Return the first ffmpeg that has the encoder `name`.
+
+    Raises
+    ------
+    UnsupportedFormat
+        None has.
+    """
+    ffmpeg_exe()
+    for exe in _candidates():
+        if f" {name} " in _output_of(exe, "-hide_banner", "-encoders"):
+            return exe
+    raise UnsupportedFormat(
+        f"no ffmpeg here has the encoder {name}",
+        remedy="Install imageio-ffmpeg, or write another format",
+    )
+
+
 def run(exe: str, source: Mapping[str, Any], target: Mapping[str, Any], stdin: bytes) -> bytes:
     """Run ffmpeg from standard input to standard output and return what it wrote.
 

@@ -24,6 +24,12 @@ class Limits:
         Frames of an animation or pages of a TIFF.
     max_side : int
         Width or height.
+    max_channels, max_rate : int
+        Channels of a sound, and its samples a second.
+    max_seconds : float
+        Length of a sound that is read piece by piece.
+    max_samples : int
+        Samples of all channels together that are held in memory, four bytes each.
     """
 
     max_bytes: int = 512 << 20
@@ -31,6 +37,10 @@ class Limits:
     max_total_pixels: int = 500_000_000
     max_frames: int = 2000
     max_side: int = 65_535
+    max_channels: int = 64
+    max_rate: int = 768_000
+    max_seconds: float = 86_400.0
+    max_samples: int = 500_000_000
 
     def check_bytes(self, count: int) -> None:
         """Refuse a file of more than `max_bytes`."""
@@ -58,4 +68,36 @@ class Limits:
                 f"{count} frames with {pixels} pixels in all are over the limit of "
                 f"{self.max_frames} frames and {self.max_total_pixels} pixels",
                 remedy="Raise Limits.max_frames or max_total_pixels if the file is trusted",
+            )
+
+    def check_sound(self, channels: int, rate: int, count: int = 0) -> None:
+        """Refuse a sound without channels or rate, or with too many of either.
+
+        Parameters
+        ----------
+        channels, rate : int
+        count : int
+            Samples of one channel, as far as they are known.
+        """
+        if channels < 1 or rate < 1 or count < 0:
+            raise CorruptMedia(f"the sound has {channels} channels at {rate} Hz")
+        if channels > self.max_channels or rate > self.max_rate:
+            raise ResourceLimit(
+                f"a sound of {channels} channels at {rate} Hz is over the limit of "
+                f"{self.max_channels} channels and {self.max_rate} Hz",
+                remedy="Raise Limits.max_channels or max_rate if the file is trusted",
+            )
+        if count > self.max_seconds * rate:
+            raise ResourceLimit(
+                f"the sound is {count / rate:.0f} s long, the limit is {self.max_seconds:.0f} s",
+                remedy="Raise Limits.max_seconds if the file is trusted",
+            )
+
+    def check_held(self, channels: int, count: int) -> None:
+        """Refuse to hold more than `max_samples` samples of a sound in memory."""
+        if channels * count > self.max_samples:
+            raise ResourceLimit(
+                f"a sound of {channels} channels and {count} samples each is over the limit of "
+                f"{self.max_samples} samples in memory",
+                remedy="Read it piece by piece, or raise Limits.max_samples",
             )

@@ -1,0 +1,333 @@
+"""What the headers of compressed sound say: rate, channels, length, bit rate, and coder delay.
+
+FLAC: RFC 9639, 8.2. MP3: ISO/IEC 11172-3, 2.4.2.3, with the Xing and LAME fields of the first
+frame (gabriel.mp3-tech.org/mp3infotag.html). Ogg: RFC 3533; Vorbis I, 4.2.2; Opus in Ogg, RFC 7845.
+MP4: ISO/IEC 14496-12, edit list 8.6.6, and Apple's iTunSMPB text.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+from dataclasses import replace
+from typing import BinaryIO
+
+from aiglabel.containers.isobmff import Box, boxes, media_tables
+from aiglabel.errors import CorruptMedia, ResourceLimit, UnsupportedFormat
+from aiglabel.media import sound_format
+from aiglabel.media.sound_coding import Codec, Coding, usual_layout
+from aiglabel.media.sound_format import SoundFormat
+
+_MP3_DECODER_DELAY = 529  # 528 samples of the filter bank and one of the decoder
+# ES_Descriptor, and in it DecoderConfigDescriptor: object type, …, mean bit rate. Lengths take one
+# to four bytes (ISO/IEC 14496-1, 7.2.6).
+_ESDS = re.compile(
+    rb"esds.{4}\x03[\x80-\xff]{0,3}[\x00-\x7f].{3}\x04[\x80-\xff]{0,3}[\x00-\x7f](.).{8}(.{4})",
+    re.DOTALL,
+)
+_MAX_MOOV = 64 << 20
+_MAX_BOXES = 4096
+_MAX_HEADER_PAGES = 1000
+_OPUS_RATE = 48_000
+
+
+def read_flac(file: BinaryIO) -> Coding:
+    """Read STREAMINFO."""
+    start = sound_format.after_id3(file)
+    file.seek(start + 4)
+    body = file.read(4 + 34)
+    if len(body) < 38 or body[0] & 0x7F != 0:
+        raise CorruptMedia("the FLAC file does not begin with STREAMINFO")
+    return _flac_info(body[4:], SoundFormat.FLAC)
+
+
+def _flac_info(body: bytes, container: SoundFormat) -> Coding:
+    packed = int.from_bytes(body[10:18], "big")
+    channels = (packed >> 41 & 7) + 1
+    return Coding(
+        container,
+        "flac",
+        rate=packed >> 44,
+        channels=channels,
+        layout=usual_layout(channels),
+        bits=(packed >> 36 & 31) + 1,
+        samples=(packed & (1 << 36) - 1) or None,
+    )
+
+
+def read_mp3(file: BinaryIO) -> Coding:
+    """Read the first frame's header and, where it is one, its Xing and LAME fields."""
+    start = sound_format.first_frame(file, sound_format.after_id3(file))
+    if start is None:
+        raise CorruptMedia("the MP3 file has no frame")
+    end = file.seek(0, os.SEEK_END)
+    frame = _read(file, start, sound_format.frame_size(_read(file, start, 4)))
+    bitrate, rate, first = sound_format.frame_rates(frame[:4])
+    mono = frame[3] >> 6 == 3
+    coding = Coding(
+        SoundFormat.MP3,
+        "mp3",
+        rate,
+        1 if mono else 2,
+        "mono" if mono else "stereo",
+        bitrate=bitrate,
+    )
+    side = (17 if mono else 32) if first else (9 if mono else 17)
+    at = 4 + side
+    tag = frame[at : at + 4]
+    if tag not in (b"Xing", b"Info") or len(frame) < at + 8:
+        return coding
+    flags = int.from_bytes(frame[at + 4 : at + 8], "big")
+    coding = replace(coding, variable=tag == b"Xing")
+    second = _read(file, start + len(frame), 4)
+    if tag == b"Info" and sound_format.frame_size(second):
+        # The frame with these fields holds no sound and may be of another size than the rest.
+        coding = replace(coding, bitrate=sound_format.frame_rates(second)[0])
+    if not flags & 1:
+        return coding
+    frames = int.from_bytes(frame[at + 8 : at + 12], "big")
+    played = frames * (1152 if first else 576)
+    if frames and coding.variable:
+        mean = (end - start) * 8 * rate // played
+        coding = replace(coding, bitrate=max(8000, min(mean, 320_000)))
+    at += 8 + 4 + 4 * (flags >> 1 & 1) + 100 * (flags >> 2 & 1) + 4 * (flags >> 3 & 1)
+    gaps = int.from_bytes(frame[at + 21 : at + 24], "big")
+    if frame[at : at + 4] not in (b"LAME", b"Lavf", b"Lavc"):
+        # ffmpeg reads the delay of these writers only, and so only those are ours to count on.
+        return replace(coding, samples=played or None)
+    delay = (gaps >> 12) + _MP3_DECODER_DELAY
+    padding = (gaps & 0xFFF) - _MP3_DECODER_DELAY
+    samples = played - delay - max(0, padding)
+    return replace(coding, delay=delay, padding=max(0, padding), samples=max(0, samples) or None)
+
+
+def read_ogg(file: BinaryIO) -> Coding:
+    """Read the first packet of the first stream, and the time stamp of its last page."""
+    page = _read(file, 0, 27 + 255 + 512)
+    packet = page[27 + page[26] :]
+    serial = page[14:18]
+    try:
+        coding, skip = _ogg_codec(packet)
+    except (struct.error, IndexError) as exc:
+        raise CorruptMedia("the first packet of the Ogg file is too short") from exc
+    last = _last_granule(file, serial)
+    samples = None if last is None or last < skip else last - skip
+    # RFC 7845, 4.6: the stream may be cut out of a longer one; then the length is not known here.
+    size = file.seek(0, os.SEEK_END) - _first_sound_page(file)[0]
+    if coding.bitrate is None and not coding.lossless and samples:
+        coding = replace(coding, bitrate=max(6000, size * 8 * coding.rate // samples))
+    return replace(coding, samples=samples, delay=skip or None)
+
+
+def single_page(file: BinaryIO) -> bool:
+    """Whether all sound of an Ogg file is in one page, which is then both first and last."""
+    at, flags = _first_sound_page(file)
+    if not flags & 4:
+        return False
+    page = _read(file, at, 27 + 255)
+    # Another stream may follow (chained Ogg).
+    return at + 27 + page[26] + sum(page[27 : 27 + page[26]]) >= file.seek(0, os.SEEK_END)
+
+
+def _first_sound_page(file: BinaryIO) -> tuple[int, int]:
+    """Return offset and flags of the first page with a time stamp; headers have none (0)."""
+    at = 0
+    for _ in range(_MAX_HEADER_PAGES):
+        page = _read(file, at, 27 + 255)
+        if page[:4] != b"OggS" or len(page) < 27:
+            break
+        if int.from_bytes(page[6:14], "little", signed=True) > 0:
+            return at, page[5]
+        at += 27 + page[26] + sum(page[27 : 27 + page[26]])
+    return 0, 0
+
+
+def _ogg_codec(packet: bytes) -> tuple[Coding, int]:
+    if packet.startswith(b"OpusHead"):
+        channels, skip = struct.unpack_from("<BH", packet, 9)
+        layout = usual_layout(channels) if packet[18] <= 1 else None
+        return Coding(SoundFormat.OGG, "opus", _OPUS_RATE, channels, layout), skip
+    if packet.startswith(b"\x01vorbis"):
+        channels, rate, most, nominal, _ = struct.unpack_from("<BIiii", packet, 11)
+        bitrate = nominal if nominal > 0 else most if most > 0 else None
+        layout = usual_layout(channels)
+        return Coding(SoundFormat.OGG, "vorbis", rate, channels, layout, bitrate=bitrate), 0
+    if packet.startswith(b"\x7fFLAC") and len(packet) >= 17 + 34:
+        return _flac_info(packet[17:], SoundFormat.OGG), 0
+    raise UnsupportedFormat("an Ogg file whose first stream is not Vorbis, Opus or FLAC")
+
+
+def _last_granule(file: BinaryIO, serial: bytes) -> int | None:
+    """Return the time stamp of the last page, None where that is of another stream (chained)."""
+    end = file.seek(0, os.SEEK_END)
+    tail = _read(file, max(0, end - (1 << 17)), 1 << 17)
+    at = tail.rfind(b"OggS")
+    while at >= 0:
+        granule = int.from_bytes(tail[at + 6 : at + 14], "little", signed=True)
+        if len(tail) >= at + 27 and tail[at + 4] == 0:
+            if tail[at + 14 : at + 18] != serial:
+                return None
+            if granule >= 0:
+                return granule
+        at = tail.rfind(b"OggS", 0, at)
+    return None
+
+
+# ---------------------------------------------------------------------- MP4
+
+
+def read_m4a(file: BinaryIO) -> Coding:
+    """Read the one sound track of ``moov``; channels and codec are for the decoder to confirm.
+
+    Raises
+    ------
+    UnsupportedFormat
+        The file has a picture track, no sound, or sound that is not AAC or ALAC.
+    CorruptMedia
+        The boxes lie.
+    """
+    moov = _moov(file)
+    tracks = [box for box in boxes(moov) if box.kind == b"trak"]
+    kinds = [_handler(moov, track) for track in tracks]
+    if b"vide" in kinds:
+        raise UnsupportedFormat("it is a film, not a sound", remedy="Use the commands for films")
+    if b"soun" not in kinds:
+        raise UnsupportedFormat("the MP4 file has no sound track")
+    return _track(moov, tracks[kinds.index(b"soun")])
+
+
+def _moov(file: BinaryIO) -> bytes:
+    end = file.seek(0, os.SEEK_END)
+    at = 0
+    for _ in range(_MAX_BOXES):
+        head = _read(file, at, 16)
+        if len(head) < 8:
+            break
+        size, kind, body = int.from_bytes(head[:4], "big"), head[4:8], 8
+        if size == 1 and len(head) == 16:
+            size, body = int.from_bytes(head[8:16], "big"), 16
+        size = size or end - at
+        if size < body or at + size > end:
+            raise CorruptMedia(f"the {kind!r} box at byte {at} runs past the end of the file")
+        if kind == b"moov":
+            if size > _MAX_MOOV:
+                raise ResourceLimit("the moov box of the MP4 file is over 64 MB")
+            return _read(file, at + body, size - body)
+        at += size
+    raise CorruptMedia("the MP4 file has no moov box")
+
+
+def _handler(moov: bytes, track: Box) -> bytes:
+    for media in boxes(moov, track.body, track.end):
+        if media.kind == b"mdia":
+            for box in boxes(moov, media.body, media.end):
+                if box.kind == b"hdlr":
+                    return moov[box.body + 8 : box.body + 12]
+    return b""
+
+
+def _track(moov: bytes, track: Box) -> Coding:
+    found = {box.kind: box for box in boxes(moov, track.body, track.end)}
+    if b"mdia" not in found:
+        raise CorruptMedia("the sound track has no mdia box")
+    inside = {box.kind: box for box in boxes(moov, found[b"mdia"].body, found[b"mdia"].end)}
+    tables = {box.kind: box for box in media_tables(moov, track)}
+    if b"stsd" not in tables or b"mdhd" not in inside:
+        raise CorruptMedia("the sound track does not say how it is coded")
+    codec, channels, bits, rate, bitrate = _sample_entry(moov, tables[b"stsd"])
+    scale, length = _times(moov, inside[b"mdhd"])
+    delay, samples = _edit(moov, found.get(b"edts"), scale, length)
+    exact = _gapless_text(moov)
+    if exact:
+        delay, samples = exact[0], exact[2]
+        length = sum(exact)
+    padding = length - delay - samples
+    coding = Coding(
+        SoundFormat.M4A, codec, rate or scale, channels, usual_layout(channels),
+        bits=bits if codec == "alac" else None, bitrate=bitrate,
+    )  # fmt: skip
+    if (
+        scale != coding.rate or samples <= 0
+    ):  # SBR doubles the rate: leave the length to the decoder
+        return coding
+    return replace(coding, samples=samples, delay=delay, padding=max(0, padding))
+
+
+def _sample_entry(moov: bytes, box: Box) -> tuple[Codec, int, int, int, int | None]:
+    """Return codec, channels, bits, rate and bit rate of the first sample entry."""
+    entry = moov[box.body + 8 : box.end]
+    if len(entry) < 36:
+        raise CorruptMedia("the sample entry of the sound track is too short")
+    kind = entry[4:8]
+    channels, bits = struct.unpack_from(">HH", entry, 24)
+    rate = int.from_bytes(entry[32:34], "big")
+    if kind == b"alac":
+        at = entry.find(b"alac", 36)
+        if at < 0 or len(entry) < at + 8 + 24:
+            raise CorruptMedia("the ALAC description of the sound track is missing")
+        cookie = entry[at + 8 :]
+        return "alac", cookie[9], cookie[5], int.from_bytes(cookie[20:24], "big"), None
+    if kind != b"mp4a":
+        name = kind.decode("latin-1")
+        raise UnsupportedFormat(f"the sound track is coded as {name!r}", remedy="Use AAC or ALAC")
+    mean = None
+    match = _ESDS.search(entry, 36)
+    if match:
+        if match[1] not in b"\x40\x66\x67\x68":
+            raise UnsupportedFormat(
+                f"the sound track is of MPEG-4 object type {match[1].hex()}, not AAC",
+                remedy="Convert it to M4A with AAC, or to MP3",
+            )
+        mean = int.from_bytes(match[2], "big") or None
+    return "aac", channels, bits, rate, mean
+
+
+def _times(moov: bytes, box: Box) -> tuple[int, int]:
+    """Return time scale and length of ``mdhd``."""
+    try:
+        if moov[box.body] == 1:
+            return struct.unpack_from(">IQ", moov, box.body + 20)
+        return struct.unpack_from(">II", moov, box.body + 12)
+    except (struct.error, IndexError) as exc:
+        raise CorruptMedia("the mdhd box of the sound track is too short") from exc
+
+
+def _edit(moov: bytes, edts: Box | None, scale: int, length: int) -> tuple[int, int]:
+    """Return where the first edit begins and how long it is, in samples."""
+    movie = next((box for box in boxes(moov) if box.kind == b"mvhd"), None)
+    inside = boxes(moov, edts.body, edts.end) if edts else iter(())
+    elst = next((box for box in inside if box.kind == b"elst"), None)
+    if movie is None or elst is None:
+        return 0, length
+    try:
+        ticks, _ = _times(moov, movie)
+        long = moov[elst.body] == 1
+        if int.from_bytes(moov[elst.body + 4 : elst.body + 8], "big") != 1:
+            return 0, length
+        span, begin = struct.unpack_from(">Qq" if long else ">Ii", moov, elst.body + 8)
+    except (struct.error, IndexError) as exc:
+        raise CorruptMedia("the edit list of the sound track is too short") from exc
+    if begin < 0 or not ticks:
+        return 0, length
+    # The edit is counted in ticks of the movie, often milliseconds; the media knows better.
+    coarse = -(-scale // ticks)
+    edited, rest = span * scale // ticks, length - begin
+    return begin, rest if abs(edited - rest) <= coarse else min(edited, rest)
+
+
+def _gapless_text(moov: bytes) -> tuple[int, int, int] | None:
+    """Return delay, padding and length of Apple's iTunSMPB, if there is one."""
+    at = moov.find(b"iTunSMPB")
+    found = re.search(
+        rb" [0-9A-F]{8} ([0-9A-F]{8}) ([0-9A-F]{8}) ([0-9A-F]{16})", moov[at : at + 400]
+    )
+    if at < 0 or not found:
+        return None
+    delay, padding, samples = (int(group, 16) for group in found.groups())
+    return delay, padding, samples
+
+
+def _read(file: BinaryIO, at: int, count: int) -> bytes:
+    file.seek(at)
+    return file.read(count)
