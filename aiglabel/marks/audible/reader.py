@@ -28,7 +28,7 @@ from aiglabel.marks.audible.rhythm import LENGTH, MARKS, TONES, UNITS, check_rat
 Float = NDArray[np.float32]
 
 # Of the correlation in the second step: see `benchmarks/audible.py` for what lies on either side.
-THRESHOLD = 0.8
+THRESHOLD = 0.84
 _QUIET = 5  # units of silence of the tone before and after the pattern
 _SPAN = LENGTH + 2 * _QUIET
 _SLACK = 1.06  # sound may have been sped up or slowed down by this much
@@ -36,7 +36,7 @@ _STEPS = 9  # units an octave
 _WINDOW = 0.6  # of the octave's shortest unit
 _HOPS = 5  # in the octave's shortest unit
 _CANDIDATE = 0.75  # correlation in the first step from which a place goes on to the second
-_MOST = 24  # places of one block and octave that go on
+_MOST = 32  # places of one block and octave that go on
 _LEAST_LEVEL = 1e-3  # amplitude of the tone: -60 dBFS. What is softer is not heard
 _BINS_AT_ONCE = 32  # what a processor's cache holds
 
@@ -72,11 +72,12 @@ class RhythmFound:
 
 @dataclass(frozen=True)
 class _Place:
-    """A start (s), unit (s) and frequency (Hz) that the first step proposes."""
+    """A start (s), unit (s) and frequency (Hz, ± `around`) that the first step proposes."""
 
     start: float
     unit: float
     frequency: float
+    around: float
 
 
 def find_rhythm(y: Float, rate: int, *, threshold: float = THRESHOLD) -> list[RhythmFound]:
@@ -158,7 +159,7 @@ def _propose(sound: Float, rate: float, base: float) -> list[_Place]:
         unit = _units(base)[_best_unit(one, spans)]
         # Frames are centred on their window, and the pattern starts after its silence.
         start = (column - 0.5) * hop + window / rate / 2 + _QUIET * unit
-        places.append(_Place(start, unit, (low + row) * rate / window))
+        places.append(_Place(start, unit, (low + row) * rate / window, rate / window))
     return places
 
 
@@ -223,8 +224,8 @@ def _best_unit(amplitude: Float, spans: list[list[int]]) -> int:
 
 
 def _peaks(best: Float, reach: int) -> list[tuple[int, int]]:
-    """Bin and frame of the highest correlations, none within two bins and `reach` frames."""
-    near = np.ones((5, 2 * reach + 1), np.uint8)
+    """Bin and frame of the highest correlations, no two within a bin and `reach` frames."""
+    near = np.ones((3, 2 * reach + 1), np.uint8)
     top = (best >= _CANDIDATE) & (best >= cv2.dilate(best, near))
     rows, columns = np.nonzero(top)
     order = np.argsort(-best[rows, columns], kind="stable")[:_MOST]
@@ -235,13 +236,15 @@ def _peaks(best: Float, reach: int) -> list[tuple[int, int]]:
 
 _FINE = 12  # samples of the amplitude in a unit
 _SMOOTH = 0.7  # units: width of the window that shows it
+# Units of gap and silence, in units from the start of the pattern.
+_SILENT = (*range(-_QUIET, 0), 1, 5, 6, 7, 9, *range(LENGTH, LENGTH + _QUIET))
 _SCALES = np.linspace(0.952, 1.048, 9)
 _SHIFTS = np.arange(-9, 10) / _FINE
 _REACH = 1  # units more on either side, for shifts and scales
 _COUNT = (_SPAN + 2 * _REACH) * _FINE
 _LIMIT = 1.1  # of the amplitude, relative to the marks: louder programme counts no more than them
-_STEADY = (0.55, 1.6)  # amplitude of a mark relative to the median mark
-_LEVELS, _PITCHES = 0.3, 0.3  # what uneven marks and a wandering tone cost
+_STEADY = (0.6, 1.6)  # amplitude of a mark relative to the median mark
+_LEVELS, _PITCHES = 0.5, 0.5  # what uneven marks and a wandering tone cost
 _GAPS = (0.95, 0.7)  # most amplitude in the loudest unit of silence and in the second loudest
 
 
@@ -266,16 +269,18 @@ def _fit(
     if level < _LEAST_LEVEL:
         return None
     amplitude /= np.float32(level)
-    scores = pattern.correlate(np.minimum(amplitude, np.float32(_LIMIT)))
-    index = int(scores.argmax())
+    limited = np.minimum(amplitude, np.float32(_LIMIT))
+    index = int(pattern.correlate(limited).argmax())
     scale, shift = float(_SCALES[index // len(_SHIFTS)]), float(_SHIFTS[index % len(_SHIFTS)])
     marks, gaps = _elements(amplitude, scale, shift)
-    middle = float(np.median(marks))
+    middle = max(float(np.median(marks)), 1e-6)
+    masked = _SILENT[int(gaps.argmax())]
     marks, gaps = marks / middle, np.sort(gaps / middle)
     if not _STEADY[0] <= marks.min() <= marks.max() <= _STEADY[1]:
         return None
     if gaps[-1] > _GAPS[0] or gaps[-2] > _GAPS[1]:
         return None
+    score = pattern.correlate_but(index, limited, _inner(masked, 1, scale, shift))
     uneven = float(np.log(marks).std())
     wander = _wander(tone, scale, shift)
     return RhythmFound(
@@ -284,7 +289,7 @@ def _fit(
         unit=round(unit * scale, 5),
         frequency=round(frequency, 2),
         level=round(20 * math.log10(level * middle / math.sqrt(2)), 2),
-        score=float(scores[index]) - _LEVELS * uneven - _PITCHES * wander,
+        score=score - _LEVELS * uneven - _PITCHES * wander,
         marks=tuple(round(float(mark), 3) for mark in marks),
     )
 
@@ -300,7 +305,7 @@ def _frequencies(sound: Float, rate: float, place: _Place) -> list[float]:
             return []
         taper = np.hanning(len(part)).astype(np.float32)
         spectra.append(np.abs(np.fft.rfft(part * taper, size)) ** 2 + 1e-12)
-    reach = math.ceil(size / rate / place.unit)
+    reach = math.ceil(1.5 * place.around * size / rate)
     centre = round(place.frequency * size / rate)
     low, high = max(centre - reach, 1), min(centre + reach + 1, size // 2 - 1)
     # The product of the spectra peaks where every mark has the tone.
@@ -365,6 +370,13 @@ class _Pattern:
         return found
 
 
+    def correlate_but(self, index: int, values: Float, left_out: slice) -> float:
+        """Pearson's correlation with one template without a stretch that programme may mask."""
+        used = self.masks[index] > 0
+        used[left_out] = False
+        return float(np.corrcoef(self.templates[index][used], values[used])[0, 1])
+
+
 @lru_cache(maxsize=1)
 def _pattern() -> _Pattern:
     time = (np.arange(_COUNT) + 0.5) / _FINE - _QUIET - _REACH
@@ -399,8 +411,7 @@ def _hann_area(x: NDArray[np.float64]) -> NDArray[np.float64]:
 def _elements(values: Float, scale: float, shift: float) -> tuple[Float, Float]:
     """Mean of each mark, and of each unit of gap and silence, in their inner halves."""
     marks = [values[_inner(first, units, scale, shift)].mean() for first, units in MARKS]
-    quiet = [*range(-_QUIET, 0), 1, 5, 6, 7, 9, *range(LENGTH, LENGTH + _QUIET)]
-    gaps = [values[_inner(first, 1, scale, shift)].mean() for first in quiet]
+    gaps = [values[_inner(first, 1, scale, shift)].mean() for first in _SILENT]
     return np.array(marks, np.float32), np.array(gaps, np.float32)
 
 
