@@ -155,7 +155,7 @@ def test_long_sound_is_read_in_blocks() -> None:
     """One label at each place relative to the blocks' edges."""
     rate = 8000
     y = np.zeros((1, rate * 400), np.float32)
-    starts = (0.0, 85.0, 88.9, 90.5, 178.0, 269.2, 397.0)
+    starts = (0.0, 85.0, 88.5, 90.6, 178.0, 269.2, 397.0)
     label = audible.make(rate)
     for start in starts:
         y[:, int(start * rate) :][:, : label.shape[1]] += label
@@ -303,7 +303,10 @@ def test_resampling_keeps_a_tone(rate: int, to: int) -> None:
         envelope = np.sin(np.pi * time / 0.5) ** 2
         return (envelope * np.sin(2 * np.pi * 1000 * time)).astype(np.float32)[None]
 
-    assert resample(tone(rate), rate, to)[:, : to // 2] == pytest.approx(tone(to), abs=2e-3)
+    got, wanted = resample(tone(rate), rate, to), tone(to)
+    assert abs(got.shape[1] - wanted.shape[1]) <= 1
+    count = min(got.shape[1], wanted.shape[1])
+    assert np.abs(got[:, :count] - wanted[:, :count]).max() < 2e-3
 
 
 def test_long_clips_are_refused() -> None:

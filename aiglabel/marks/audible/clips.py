@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiglabel.errors import LabelError
-from aiglabel.marks.audible.reduction import BLOCK, blocks
+from aiglabel.marks.audible.reduction import blocks
 from aiglabel.marks.audible.resample import LONGEST
 from aiglabel.marks.audible.rhythm import check_rate
 from aiglabel.marks.audible.voices import Voice, shipped, speaking_rate
@@ -94,15 +94,12 @@ def find_clips(
     if len(voices) > MOST_CLIPS:
         raise LabelError(f"at most {MOST_CLIPS} clips are looked for at once, not {len(voices)}")
     found: list[ClipFound] = []
-    templates: dict[str, list[Float]] = {}
+    templates = [_templates(voice) for voice in voices]
     longest = max((one.duration for one in voices), default=0.0) / _SPEEDS[0] + 2 * _WINDOW
     for start, sound, low_rate in blocks(y, rate, before=_NEARBY, after=longest):
-        seen = _features(sound, low_rate)
-        for voice in voices:
-            key = f"{id(voice)}"
-            if key not in templates:
-                templates[key] = _templates(voice, rate)
-            found += _matches(seen, voice, templates[key], start, threshold)
+        seen = _Seen.of(_features(sound, low_rate))
+        for voice, at_speeds in zip(voices, templates, strict=True):
+            found += _matches(seen, voice, at_speeds, start, threshold)
     return _apart(found)
 
 
@@ -121,7 +118,7 @@ def _overlap(one: ClipFound, other: ClipFound) -> float:
     return (end - begin) / min(one.duration, other.duration)
 
 
-def _templates(voice: Voice, rate: int) -> list[Float]:
+def _templates(voice: Voice) -> list[Float]:
     """Features of the clip at each speed, (bands, frames) of zero mean in each band, unit norm."""
     if not _SHORTEST <= voice.duration <= LONGEST:
         raise LabelError(
@@ -140,7 +137,6 @@ def _templates(voice: Voice, rate: int) -> list[Float]:
         if norm < 1e-3:
             raise LabelError(f"the clip {voice.text!r} is silent", remedy="Record it anew")
         out.append(one / np.float32(norm))
-    assert rate > 0
     return out
 
 
@@ -176,14 +172,14 @@ def _bank(window: int, rate: float) -> Float:
 
 
 def _matches(
-    seen: Float, voice: Voice, templates: list[Float], start: float, threshold: float
+    seen: _Seen, voice: Voice, templates: list[Float], start: float, threshold: float
 ) -> list[ClipFound]:
     """Places of one block where a clip fits."""
     longest = max(one.shape[1] for one in templates)
-    frames = seen.shape[1] - longest + 1
+    frames = seen.frames - longest + 1
     if frames < 1:
         return []
-    scores = np.stack([_correlation(seen, one)[:frames] for one in templates])
+    scores = np.stack([_correlation(seen, one, frames) for one in templates])
     best = scores.max(axis=0)
     # One find within half a clip.
     near = np.ones((1, longest // 2 * 2 + 1), np.uint8)
@@ -219,18 +215,46 @@ def _vertex(values: Float, at: int) -> float:
     return min(max(0.5 * (before - after) / bend, -0.5), 0.5) if bend < 0 else 0.0
 
 
-def _correlation(seen: Float, template: Float) -> Float:
-    """Pearson's correlation over all bands, each with its own mean, at every start."""
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """Features of a block, and what every correlation with them needs.
+
+    Attributes
+    ----------
+    frames : int
+    size : int
+        Of the transforms.
+    spectrum : complex (bands, bins)
+        Of each band over time.
+    sums, squares : float64 (bands, frames + 1) and (frames + 1,)
+        Running sums of the bands, and of their squares over all bands.
+    """
+
+    frames: int
+    size: int
+    spectrum: NDArray[np.complexfloating]
+    sums: NDArray[np.float64]
+    squares: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, features: Float) -> _Seen:
+        size = int(cv2.getOptimalDFTSize(max(features.shape[1], 1)))
+        return cls(
+            features.shape[1],
+            size,
+            np.fft.rfft(features, size, axis=1),
+            np.cumsum(np.pad(features, ((0, 0), (1, 0))), axis=1, dtype=np.float64),
+            np.cumsum(np.pad(np.square(features).sum(axis=0), (1, 0)), dtype=np.float64),
+        )
+
+
+def _correlation(seen: _Seen, template: Float, frames: int) -> Float:
+    """Pearson's correlation over all bands, each with its own mean, at the first starts."""
     length = template.shape[1]
-    size = int(cv2.getOptimalDFTSize(seen.shape[1]))
-    product = np.fft.rfft(seen, size, axis=1) * np.conj(np.fft.rfft(template, size, axis=1))
-    fit = np.fft.irfft(product.sum(axis=0), size)[: seen.shape[1] - length + 1]
-    sums = np.cumsum(np.pad(seen, ((0, 0), (1, 0))), axis=1, dtype=np.float64)
-    squares = np.cumsum(np.pad(np.square(seen).sum(axis=0), (1, 0)), dtype=np.float64)
-    means = sums[:, length:] - sums[:, :-length]
-    spread = squares[length:] - squares[:-length] - np.square(means).sum(axis=0) / length
+    product = np.einsum("bf,bf->f", seen.spectrum, np.fft.rfft(template, seen.size, axis=1).conj())
+    fit = np.fft.irfft(product, seen.size)[:frames]
+    means = seen.sums[:, length : length + frames] - seen.sums[:, :frames]
+    spread = seen.squares[length : length + frames] - seen.squares[:frames]
+    spread -= np.einsum("bf,bf->f", means, means) / length
     least = _LEAST_SPREAD**2 * length * _BANDS
     return np.asarray(fit / np.sqrt(np.maximum(spread, least)), np.float32)
-
-
-assert BLOCK > 2 * _NEARBY

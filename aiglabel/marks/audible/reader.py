@@ -34,11 +34,11 @@ _SPAN = LENGTH + 2 * _QUIET
 _SLACK = 1.06  # sound may have been sped up or slowed down by this much
 _STEPS = 9  # units an octave
 _WINDOW = 0.6  # of the octave's shortest unit
-_HOPS = 5  # in the octave's shortest unit
+_HOPS = 4  # in the octave's shortest unit
 _CANDIDATE = 0.75  # correlation in the first step from which a place goes on to the second
 _MOST = 32  # places of one block and octave that go on
 _LEAST_LEVEL = 1e-3  # amplitude of the tone: -60 dBFS. What is softer is not heard
-_BINS_AT_ONCE = 32  # what a processor's cache holds
+_BINS_AT_ONCE = 16  # what a processor's cache holds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,16 +191,18 @@ def _correlate(amplitude: Float, spans: list[list[int]], best: Float) -> None:
     np.cumsum(amplitude * amplitude, axis=1, out=squares[:, 1:])
     best.fill(-1)
     frames = best.shape[1]
+    # Written over for every unit: fresh memory would cost more than the sums.
+    on, whole, spread = np.empty((3, *best.shape), np.float32)
     for span in spans:
         length = span[-1]
         share = sum(b - a for a, b in zip(span[1:-1:2], span[2:-1:2], strict=True)) / length
-        on = sums[:, span[2] : span[2] + frames] - sums[:, span[1] : span[1] + frames]
+        np.subtract(sums[:, span[2] : span[2] + frames], sums[:, span[1] : span[1] + frames], on)
         for left, right in zip(span[3:-1:2], span[4:-1:2], strict=True):
             on += sums[:, right : right + frames]
             on -= sums[:, left : left + frames]
         # Pearson's correlation with a pattern of ones and zeros.
-        whole = sums[:, length : length + frames] - sums[:, :frames]
-        spread = squares[:, length : length + frames] - squares[:, :frames]
+        np.subtract(sums[:, length : length + frames], sums[:, :frames], whole)
+        np.subtract(squares[:, length : length + frames], squares[:, :frames], spread)
         whole *= np.float32(share)
         on -= whole
         whole *= whole
@@ -336,8 +338,11 @@ def _demodulated(sound: Float, rate: float, start: float, unit: float, frequency
     part = np.zeros(last - first, np.float32)
     inside = sound[max(first, 0) : max(last, 0)]
     part[max(-first, 0) :][: len(inside)] = inside
-    phase = np.arange(len(part)) * (-frequency / rate) % 1.0
-    turned = part * np.exp(np.float32(2 * np.pi) * 1j * phase.astype(np.float32))
+    # Turns are reduced before they lose their last digits to single precision.
+    turns = (np.arange(len(part)) * (frequency / rate) % 1.0 * (2 * np.pi)).astype(np.float32)
+    turned = np.empty(len(part), np.complex64)
+    turned.real = part * np.cos(turns)
+    turned.imag = part * -np.sin(turns)
     sums = np.add.reduceat(turned, edges[:-1] - first)
     shown = np.convolve(sums, half, mode="valid")[: 2 * _COUNT : 2]
     return np.asarray(shown * (2 / (half.sum() * step)), np.complex64)

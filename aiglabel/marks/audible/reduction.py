@@ -61,7 +61,7 @@ def _reduced(y: Float, factor: int, start: int, stop: int) -> Float:
     first = (start - _HALF) * factor
     padded = np.zeros(groups * _GROUP * factor + width, np.float32)
     inside = y[:, max(first, 0) : max(first + len(padded), 0)].mean(axis=0, dtype=np.float32)
-    np.nan_to_num(inside, copy=False, posinf=0, neginf=0)
+    inside[~np.isfinite(inside)] = 0
     padded[max(-first, 0) :][: len(inside)] = inside
     views = np.lib.stride_tricks.sliding_window_view(padded, width)
     product = views[:: _GROUP * factor][:groups] @ taps
