@@ -69,8 +69,8 @@ def run(*, full: bool, media: Path | None, workers: Executor) -> Findings:
 
 
 _RHYTHM_NOTE = (
-    "Tones of 300 to 3000 Hz and units of 60 to 400 ms, both drawn evenly on a log scale, sped up or "
-    f"slowed down by up to 6 %, and coded at {_BITRATE}bit/s. 95 % Wilson intervals."
+    "Tones of 300 to 3000 Hz and units of 60 to 400 ms, both drawn evenly on a log scale, sped up "
+    f"or slowed down by up to 6 %, and coded at {_BITRATE}bit/s. 95 % Wilson intervals."
 )
 _CLIP_NOTE = "Clips put in at the programme's loudness, which is lowered; the rest as above."
 
@@ -116,8 +116,8 @@ def _alarm_table(alarms: list[Alarms]) -> Table:
         for one in alarms
     ]
     note = (
-        f"A rhythm counts from {reader.THRESHOLD} on, a clip from {clips.THRESHOLD} on. 95 % Wilson "
-        "intervals, of stretches of 10 s."
+        f"A rhythm counts from {reader.THRESHOLD} on, a clip from {clips.THRESHOLD} on. 95 % "
+        "Wilson intervals, of stretches of 10 s."
     )
     return Table("False alarms", rows, note)
 
@@ -206,7 +206,7 @@ def _speeds() -> list[Row]:
     y = np.repeat(np.repeat(sound, 3)[None], 2, axis=0)
     rows: list[Row] = []
     for name, find in (("rhythm", audible.find_rhythm), ("clips", audible.find_clips)):
-        find(y[:, : 480000], 48000)
+        find(y[:, :480000], 48000)
         begin = time.process_time()
         find(y, 48000)
         rows.append({"reader": name, "times real time": 200 / (time.process_time() - begin)})

@@ -191,9 +191,7 @@ def _noise(seconds: float, rng: Random) -> Sound:
     spectrum /= np.maximum(np.arange(len(spectrum)), 1) ** rng.uniform(0, 1)
     sound = np.fft.irfft(spectrum, count)
     knots = np.arange(0, count + 4000, 4000)
-    swell = np.interp(
-        np.arange(count), knots, rng.gamma(1, 1, len(knots))
-    )
+    swell = np.interp(np.arange(count), knots, rng.gamma(1, 1, len(knots)))
     return np.asarray(0.1 * swell * sound / sound.std(), np.float32)
 
 

@@ -1,7 +1,7 @@
 """Make the spoken labels of ``aiglabel/assets/voices/`` anew, with espeak-ng from Debian.
 
-``apt-get install espeak-ng`` (1.51 was used), then ``python samples/make_voices.py``. The program is
-under the GPL; what it says is not, and nothing of it is shipped.
+``apt-get install espeak-ng`` (1.51 was used), then ``python samples/make_voices.py``. The program
+is under the GPL; what it says is not, and nothing of it is shipped.
 
 The Chinese texts are given as pinyin, to the voice ``cmn-latn-pinyin``: in Debian's build, ``cmn``
 takes the dictionary's pinyin of whole words for English and says "ren-two gong-one" for 人工, and
@@ -29,7 +29,12 @@ _HEARD = 0.01  # of the peak
 # File, espeak-ng's voice and words, and how long the clip is to last: six Chinese characters at
 # 140 a minute take 2.57 s, four 1.71 s (GB 45438-2025, 5.3, note 4: 120 to 160 is normal speed).
 CLIPS = (
-    ("zh-rengongzhineng-shengcheng", "cmn-latn-pinyin", "ren2 gong1 zhi4 neng2 sheng1 cheng2", 2.57),
+    (
+        "zh-rengongzhineng-shengcheng",
+        "cmn-latn-pinyin",
+        "ren2 gong1 zhi4 neng2 sheng1 cheng2",
+        2.57,
+    ),
     ("zh-rengongzhineng-hecheng", "cmn-latn-pinyin", "ren2 gong1 zhi4 neng2 he2 cheng2", 2.57),
     ("zh-ai-shengcheng", "cmn-latn-pinyin", "ei1 ai1 sheng1 cheng2", 1.71),
     ("zh-ai-hecheng", "cmn-latn-pinyin", "ei1 ai1 he2 cheng2", 1.71),

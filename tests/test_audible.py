@@ -1,4 +1,4 @@
-"""The audible labels: they sound as the standard says, do not click or clip, and are found again."""
+"""The audible labels: they sound as the standard says, neither click nor clip, are found again."""
 
 from __future__ import annotations
 
@@ -70,7 +70,9 @@ def test_the_rhythm_does_not_click() -> None:
     assert steepest(np.pad(y, 100)) < 1.1 * steepest(steady)
 
 
-@pytest.mark.parametrize("values", [{"unit": 0.05}, {"unit": 0.5}, {"frequency": 299}, {"frequency": 9e3}])
+@pytest.mark.parametrize(
+    "values", [{"unit": 0.05}, {"unit": 0.5}, {"frequency": 299}, {"frequency": 9e3}]
+)
 def test_a_rhythm_outside_is_refused(values: dict[str, float]) -> None:
     with pytest.raises(LabelError, match="lies between"):
         Rhythm(**values)
@@ -129,7 +131,9 @@ def test_what_is_like_the_rhythm_is_not_taken_for_it(kind: str) -> None:
     assert audible.find_rhythm(sound, audible_sounds.RATE) == []
 
 
-@pytest.mark.parametrize("code", [".-", "..", ".-..", ".- .", ".- ...", ". .- ..", ".- .. .", "-. ..", ".- ..-"])
+@pytest.mark.parametrize(
+    "code", [".-", "..", ".-..", ".- .", ".- ...", ". .- ..", ".- .. .", "-. ..", ".- ..-"]
+)
 def test_other_morse_is_not_taken_for_it(code: str) -> None:
     rate, unit = 16000, 0.1
     notes, at = [], 1.0
@@ -207,7 +211,9 @@ def test_characters_are_counted_as_they_are_spoken() -> None:
 def test_clips_are_found(text: str, speed: float) -> None:
     rate = 16000
     one = audible.voice(text)
-    placed = audible.place(babble(12, rate), rate, one.clip, one.rate, Placement(every=6, start=False))
+    placed = audible.place(
+        babble(12, rate), rate, one.clip, one.rate, Placement(every=6, start=False)
+    )
     sped = audible_sounds.sped(placed.y[0], speed)[None]
     [found] = audible.find_clips(sped, rate)
     assert found.text == text
@@ -218,7 +224,9 @@ def test_clips_are_found(text: str, speed: float) -> None:
 
 def test_own_recordings_are_found() -> None:
     own = audible.Voice("由机器朗读", babble(1.5, 22050, seed=9), 22050)
-    y = audible.place(babble(10, 44100, 2), 44100, own.clip, own.rate, Placement(end=True, start=False)).y
+    y = audible.place(
+        babble(10, 44100, 2), 44100, own.clip, own.rate, Placement(end=True, start=False)
+    ).y
     [found] = audible.find_clips(y, 44100, voices=[own])
     assert found.text == own.text
     assert found.speaking_rate == pytest.approx(200, rel=0.02)
@@ -377,7 +385,13 @@ def test_placements_that_cannot_be_are_refused() -> None:
     with pytest.raises(LabelError, match="longer than the sound"):
         audible.place(y, 8000, one.clip, one.rate)
     assert audible.place(y, 8000, one.clip, one.rate, Placement(insert=True)).y.shape[1] > 8000
-    for values in ({"start": False}, {"every": 1.0}, {"duck": -1.0}, {"ramp": 0.0}, {"relative": math.nan}):
+    for values in (
+        {"start": False},
+        {"every": 1.0},
+        {"duck": -1.0},
+        {"ramp": 0.0},
+        {"relative": math.nan},
+    ):
         with pytest.raises(LabelError):
             Placement(**values)
     with pytest.raises(LabelError, match="no sound"):

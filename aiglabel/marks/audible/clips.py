@@ -158,7 +158,7 @@ def _features(sound: Float, rate: float) -> Float:
     out *= 10
     reach = np.ones((1, 2 * round(_NEARBY / _HOP) + 1), np.uint8)
     loudest = cv2.dilate(out.max(axis=0, keepdims=True), reach)
-    return np.maximum(out, loudest - np.float32(_FLOOR))
+    return np.asarray(np.maximum(out, loudest - np.float32(_FLOOR)), np.float32)
 
 
 def _bank(window: int, rate: float) -> Float:

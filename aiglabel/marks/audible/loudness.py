@@ -133,7 +133,7 @@ def _means(steps: Energies, length: int) -> Energies:
     if not length:
         return np.empty(0)
     sums = np.concatenate([[0.0], np.cumsum(steps)])
-    return (sums[length:] - sums[:-length]) / length
+    return np.asarray((sums[length:] - sums[:-length]) / length)
 
 
 def _weighted(samples: Float, rate: int) -> Energies:
@@ -142,7 +142,7 @@ def _weighted(samples: Float, rate: int) -> Energies:
     size = _good_size(len(samples) + math.ceil(_LEAD * STEP * rate))
     spectrum = np.fft.rfft(clean.astype(np.float64), size)
     spectrum *= _response(rate, size)
-    return np.fft.irfft(spectrum, size)[: len(samples)]
+    return np.asarray(np.fft.irfft(spectrum, size)[: len(samples)])
 
 
 def _good_size(least: int) -> int:

@@ -208,16 +208,21 @@ def _mixed(
         lowered = max(placement.duck, least)
         _lower(out, start, start + length, lowered, round(placement.ramp * rate))
         gains.append(gain)
-        spots.append(
-            Spot(
-                start=start / rate, duration=length / rate, loudness=round(heard, 2),
-                programme=round(around, 2), lowered=round(lowered, 2),
-            )  # fmt: skip
-        )
+        spots.append(_spot(start, label.shape[1], rate, heard, around, lowered))
     rows = _labelled(shares)
     for start, gain in zip(starts, gains, strict=True):
         out[rows, start : start + length] += np.float32(gain) * label
     return Placed(out, tuple(spots))
+
+
+def _spot(start: int, length: int, rate: int, heard: float, around: float, lowered: float) -> Spot:
+    return Spot(
+        start=start / rate,
+        duration=length / rate,
+        loudness=round(heard, 2),
+        programme=round(around, 2),
+        lowered=round(lowered, 2),
+    )
 
 
 def _lower(out: Float, start: int, stop: int, by: float, ramp: int) -> None:
@@ -253,12 +258,7 @@ def _inserted(
         after = start + (number + 1) * width
         out[:, after : after + following - start] = y[:, start:following]
         _soften(out, at - pause, after, rate)
-        spots.append(
-            Spot(
-                start=at / rate, duration=label.shape[1] / rate, loudness=round(heard, 2),
-                programme=round(around, 2), lowered=0.0,
-            )  # fmt: skip
-        )
+        spots.append(_spot(at, label.shape[1], rate, heard, around, 0.0))
     return Placed(out, tuple(spots))
 
 
@@ -289,7 +289,7 @@ def _gain(
 
 
 def _around(y: Float, rate: int, start: int, length: int) -> float:
-    """Loudness of the programme around a label: of 3 s, or of the label's length if that is more."""
+    """Loudness of the programme around a label: of 3 s, or of the label's length if more."""
     window = max(round(_AROUND * rate), length)
     first = max(min(start - (window - length) // 2, y.shape[1] - window), 0)
     steps = loudness.energies(y[:, first : first + window], rate)

@@ -16,12 +16,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from aiglabel.marks.audible.pattern import (
+    COUNT,
+    FINE,
+    QUIET,
+    REACH,
+    SILENT,
+    SMOOTH,
+    SPAN,
+    inner,
+    pattern,
+)
 from aiglabel.marks.audible.reduction import blocks
 from aiglabel.marks.audible.rhythm import LENGTH, MARKS, TONES, UNITS, check_rate
 
@@ -29,8 +39,6 @@ Float = NDArray[np.float32]
 
 # Of the correlation in the second step: see `benchmarks/audible.py` for what lies on either side.
 THRESHOLD = 0.84
-_QUIET = 5  # units of silence of the tone before and after the pattern
-_SPAN = LENGTH + 2 * _QUIET
 _SLACK = 1.06  # sound may have been sped up or slowed down by this much
 _STEPS = 9  # units an octave
 _WINDOW = 0.6  # of the octave's shortest unit
@@ -104,8 +112,8 @@ def find_rhythm(y: Float, rate: int, *, threshold: float = THRESHOLD) -> list[Rh
     check_rate(rate)
     found: list[RhythmFound] = []
     # A pattern that starts in one block ends in it, together with its silence.
-    before = (_QUIET + 1) * UNITS[1] * _SLACK
-    after = (LENGTH + _QUIET + 1) * UNITS[1] * _SLACK
+    before = (QUIET + 1) * UNITS[1] * _SLACK
+    after = (LENGTH + QUIET + 1) * UNITS[1] * _SLACK
     for start, sound, low_rate in blocks(y, rate, before=before, after=after):
         places = [place for base in _octaves() for place in _propose(sound, low_rate, base)]
         for place in places:
@@ -158,7 +166,7 @@ def _propose(sound: Float, rate: float, base: float) -> list[_Place]:
         one = amplitude[row : row + 1, column : column + max(span[-1] for span in spans)]
         unit = _units(base)[_best_unit(one, spans)]
         # Frames are centred on their window, and the pattern starts after its silence.
-        start = (column - 0.5) * hop + window / rate / 2 + _QUIET * unit
+        start = (column - 0.5) * hop + window / rate / 2 + QUIET * unit
         places.append(_Place(start, unit, (low + row) * rate / window, rate / window))
     return places
 
@@ -180,7 +188,7 @@ def _amplitudes(sound: Float, rate: float, window: int, hop: float) -> tuple[Flo
 
 
 # Edges of the constant stretches of the pattern with its silences, in units.
-_EDGES = (0, *(_QUIET + edge for first, units in MARKS for edge in (first, first + units)), _SPAN)
+_EDGES = (0, *(QUIET + edge for first, units in MARKS for edge in (first, first + units)), SPAN)
 
 
 def _correlate(amplitude: Float, spans: list[list[int]], best: Float) -> None:
@@ -236,14 +244,6 @@ def _peaks(best: Float, reach: int) -> list[tuple[int, int]]:
 
 # ---------------------------------------------------------------------- second step
 
-_FINE = 12  # samples of the amplitude in a unit
-_SMOOTH = 0.7  # units: width of the window that shows it
-# Units of gap and silence, in units from the start of the pattern.
-_SILENT = (*range(-_QUIET, 0), 1, 5, 6, 7, 9, *range(LENGTH, LENGTH + _QUIET))
-_SCALES = np.linspace(0.952, 1.048, 9)
-_SHIFTS = np.arange(-9, 10) / _FINE
-_REACH = 1  # units more on either side, for shifts and scales
-_COUNT = (_SPAN + 2 * _REACH) * _FINE
 _LIMIT = 1.1  # of the amplitude, relative to the marks: louder programme counts no more than them
 _STEADY = (0.6, 1.6)  # amplitude of a mark relative to the median mark
 _LEVELS, _PITCHES = 0.5, 0.5  # what uneven marks and a wandering tone cost
@@ -266,23 +266,23 @@ def _fit(
     unit = place.unit
     tone = _demodulated(sound, rate, place.start, unit, frequency)
     amplitude = np.abs(tone)
-    pattern = _pattern()
-    level = float(np.median(amplitude[pattern.on]))
+    known = pattern()
+    level = float(np.median(amplitude[known.on]))
     if level < _LEAST_LEVEL:
         return None
     amplitude /= np.float32(level)
     limited = np.minimum(amplitude, np.float32(_LIMIT))
-    index = int(pattern.correlate(limited).argmax())
-    scale, shift = float(_SCALES[index // len(_SHIFTS)]), float(_SHIFTS[index % len(_SHIFTS)])
+    index = int(known.correlate(limited).argmax())
+    scale, shift = known.places[index]
     marks, gaps = _elements(amplitude, scale, shift)
     middle = max(float(np.median(marks)), 1e-6)
-    masked = _SILENT[int(gaps.argmax())]
+    masked = SILENT[int(gaps.argmax())]
     marks, gaps = marks / middle, np.sort(gaps / middle)
     if not _STEADY[0] <= marks.min() <= marks.max() <= _STEADY[1]:
         return None
     if gaps[-1] > _GAPS[0] or gaps[-2] > _GAPS[1]:
         return None
-    score = pattern.correlate_but(index, limited, _inner(masked, 1, scale, shift))
+    score = known.correlate_but(index, limited, inner(masked, 1, scale, shift))
     uneven = float(np.log(marks).std())
     wander = _wander(tone, scale, shift)
     return RhythmFound(
@@ -297,7 +297,7 @@ def _fit(
 
 
 def _frequencies(sound: Float, rate: float, place: _Place) -> list[float]:
-    """Where the spectrum peaks in the long mark, and in all marks together, near the place's bin."""
+    """Where the spectrum peaks near the place: in the long mark, and in all marks together."""
     spectra = []
     size = 1 << math.ceil(math.log2(12 * place.unit * rate))
     for first, units in MARKS:
@@ -326,14 +326,16 @@ def _vertex(values: NDArray[np.floating], low: int, high: int) -> float:
     return peak + (0.5 * (before - after) / bend if bend < 0 else 0.0)
 
 
-def _demodulated(sound: Float, rate: float, start: float, unit: float, frequency: float) -> NDArray[np.complex64]:
-    """Amplitude and phase of the tone, `_FINE` a unit, from before the silence until after it."""
+def _demodulated(
+    sound: Float, rate: float, start: float, unit: float, frequency: float
+) -> NDArray[np.complex64]:
+    """Amplitude and phase of the tone, `FINE` a unit, from before the silence until after it."""
     # Sums over half a sample each; the window is laid over the sums.
-    half = np.hanning(round(2 * _FINE * _SMOOTH) + 2)[1:-1]
+    half = np.hanning(round(2 * FINE * SMOOTH) + 2)[1:-1]
     lead = len(half) // 2
-    step = unit * rate / (2 * _FINE)
-    begin = (start - (_QUIET + _REACH) * unit) * rate - (lead - 0.5) * step
-    edges = np.round(begin + np.arange(2 * _COUNT + len(half)) * step).astype(np.int64)
+    step = unit * rate / (2 * FINE)
+    begin = (start - (QUIET + REACH) * unit) * rate - (lead - 0.5) * step
+    edges = np.round(begin + np.arange(2 * COUNT + len(half)) * step).astype(np.int64)
     first, last = int(edges[0]), int(edges[-1])
     part = np.zeros(last - first, np.float32)
     inside = sound[max(first, 0) : max(last, 0)]
@@ -344,79 +346,14 @@ def _demodulated(sound: Float, rate: float, start: float, unit: float, frequency
     turned.real = part * np.cos(turns)
     turned.imag = part * -np.sin(turns)
     sums = np.add.reduceat(turned, edges[:-1] - first)
-    shown = np.convolve(sums, half, mode="valid")[: 2 * _COUNT : 2]
+    shown = np.convolve(sums, half, mode="valid")[: 2 * COUNT : 2]
     return np.asarray(shown * (2 / (half.sum() * step)), np.complex64)
-
-
-@dataclass(frozen=True, eq=False)
-class _Pattern:
-    """The pattern as the window shows it, for every scale and shift.
-
-    Attributes
-    ----------
-    templates : float32, shape (scales × shifts, frames)
-        Of zero mean and unit norm over the pattern and its silence, zero elsewhere.
-    masks : float32, same shape
-        1 over the pattern and its silence.
-    on : bool, shape (frames,)
-        Where the marks are in full, in the one that fits as it is.
-    """
-
-    templates: Float
-    masks: Float
-    on: NDArray[np.bool_]
-
-    def correlate(self, values: Float) -> Float:
-        """Pearson's correlation with each template."""
-        count = self.masks.sum(axis=1)
-        mean = self.masks @ values / count
-        spread = self.masks @ (values * values) - count * mean * mean
-        found: Float = self.templates @ values / np.sqrt(np.maximum(spread, 1e-9))
-        return found
-
-
-    def correlate_but(self, index: int, values: Float, left_out: slice) -> float:
-        """Pearson's correlation with one template without a stretch that programme may mask."""
-        used = self.masks[index] > 0
-        used[left_out] = False
-        return float(np.corrcoef(self.templates[index][used], values[used])[0, 1])
-
-
-@lru_cache(maxsize=1)
-def _pattern() -> _Pattern:
-    time = (np.arange(_COUNT) + 0.5) / _FINE - _QUIET - _REACH
-    templates, masks = [], []
-    for scale in _SCALES:
-        for shift in _SHIFTS:
-            place = (time - shift) / scale
-            mask = (place > -_QUIET) & (place < LENGTH + _QUIET)
-            one = _shown(place, _SMOOTH / scale)
-            one = np.where(mask, one - one[mask].mean(), 0)
-            templates.append(one / np.linalg.norm(one))
-            masks.append(mask)
-    return _Pattern(
-        np.array(templates, np.float32), np.array(masks, np.float32), _shown(time, _SMOOTH) > 0.95
-    )
-
-
-def _shown(time: NDArray[np.float64], width: float) -> NDArray[np.float64]:
-    """Marks smoothed by a Hann window `width` units wide, at `time` in units."""
-    out = np.zeros(len(time))
-    for first, units in MARKS:
-        out += _hann_area((time - first) / width) - _hann_area((time - first - units) / width)
-    return out
-
-
-def _hann_area(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Integral of a Hann window of width 1 around 0."""
-    x = np.clip(x, -0.5, 0.5)
-    return x + 0.5 + np.sin(2 * np.pi * x) / (2 * np.pi)
 
 
 def _elements(values: Float, scale: float, shift: float) -> tuple[Float, Float]:
     """Mean of each mark, and of each unit of gap and silence, in their inner halves."""
-    marks = [values[_inner(first, units, scale, shift)].mean() for first, units in MARKS]
-    gaps = [values[_inner(first, 1, scale, shift)].mean() for first in _SILENT]
+    marks = [values[inner(first, units, scale, shift)].mean() for first, units in MARKS]
+    gaps = [values[inner(first, 1, scale, shift)].mean() for first in SILENT]
     return np.array(marks, np.float32), np.array(gaps, np.float32)
 
 
@@ -424,13 +361,6 @@ def _wander(tone: NDArray[np.complex64], scale: float, shift: float) -> float:
     """How far the marks' frequencies lie apart: standard deviation, in cycles a unit."""
     turns = []
     for first, units in MARKS:
-        part = tone[_inner(first, units, scale, shift)]
+        part = tone[inner(first, units, scale, shift)]
         turns.append(np.angle(np.vdot(part[:-1], part[1:])))
-    return float(np.std(turns)) * _FINE / (2 * np.pi)
-
-
-def _inner(first: int, units: int, scale: float, shift: float) -> slice:
-    """Samples of a stretch of the pattern without a quarter of a unit at both ends."""
-    begin = (_QUIET + _REACH + shift + (first + 0.25) * scale) * _FINE
-    end = (_QUIET + _REACH + shift + (first + units - 0.25) * scale) * _FINE
-    return slice(max(round(begin), 0), round(end))
+    return float(np.std(turns)) * FINE / (2 * np.pi)

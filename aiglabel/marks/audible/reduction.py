@@ -16,6 +16,7 @@ Float = NDArray[np.float32]
 
 BLOCK = 90.0  # s
 _LEAST_RATE = 7350  # Hz, after reduction: 44100 / 6
+_LOUDEST = 8.0  # of what floating-point files may hold beyond full scale
 _GROUP = 32  # reduced samples made by one row of the matrix product
 _HALF = 10  # half the length of the low pass, in reduced samples
 
@@ -62,6 +63,7 @@ def _reduced(y: Float, factor: int, start: int, stop: int) -> Float:
     padded = np.zeros(groups * _GROUP * factor + width, np.float32)
     inside = y[:, max(first, 0) : max(first + len(padded), 0)].mean(axis=0, dtype=np.float32)
     inside[~np.isfinite(inside)] = 0
+    np.clip(inside, -_LOUDEST, _LOUDEST, out=inside)
     padded[max(-first, 0) :][: len(inside)] = inside
     views = np.lib.stride_tricks.sliding_window_view(padded, width)
     product = views[:: _GROUP * factor][:groups] @ taps

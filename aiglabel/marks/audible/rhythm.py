@@ -49,7 +49,9 @@ class Rhythm:
     def __post_init__(self) -> None:
         for name, (low, high), what in (("unit", UNITS, "s"), ("frequency", TONES, "Hz")):
             if not low <= getattr(self, name) <= high:
-                raise LabelError(f"the rhythm label's {name} lies between {low:g} and {high:g} {what}")
+                raise LabelError(
+                    f"the rhythm label's {name} lies between {low:g} and {high:g} {what}"
+                )
 
     @property
     def duration(self) -> float:

@@ -1,7 +1,8 @@
 """The spoken labels that travel with the package, and how fast a label is spoken.
 
 GB 45438-2025, 5.3 b and e (rule CN-A-02): a voice label names AI and generation, at normal speed,
-by note 4 about 120 to 160 characters a minute. How the clips were made: ``assets/voices/README.md``.
+by note 4 about 120 to 160 characters a minute. ``assets/voices/README.md`` tells how the clips were
+made.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Voice:
     @property
     def duration(self) -> float:
         """In s."""
-        return self.clip.shape[1] / self.rate
+        return float(self.clip.shape[1] / self.rate)
 
 
 @lru_cache(maxsize=len(_FILES))
