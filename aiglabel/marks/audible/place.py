@@ -131,7 +131,7 @@ def place(
     ------
     LabelError
         When rate, channels or clip are not handled; when the clip is silent; when the label sounds
-        over the programme and is longer than it, or than the distance between two labels.
+        over the programme and there is no room for all the labels asked for.
     """
     check_rate(rate)
     placement = placement or Placement()
@@ -181,6 +181,11 @@ def _starts(length: int, label: int, rate: int, placement: Placement) -> list[in
             raise LabelError(f"more than {_MOST_SPOTS} labels", remedy="Put them further apart")
         starts += range(step, length - room, step)
     if placement.end:
+        if placement.start and length < 2 * room:
+            raise LabelError(
+                f"two labels of {label / rate:.2f} s do not fit in {length / rate:.2f} s of sound",
+                remedy="Insert them, or put one at the start only",
+            )
         # One in the middle that would run into the last gives way.
         starts = [one for one in starts if one + room <= length - room]
         starts.append(length - room)

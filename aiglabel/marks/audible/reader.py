@@ -37,7 +37,9 @@ from aiglabel.marks.audible.rhythm import LENGTH, MARKS, TONES, UNITS, check_rat
 
 Float = NDArray[np.float32]
 
-# Of the correlation in the second step: see `benchmarks/audible.py` for what lies on either side.
+# Of the score. While this was made, 140 minutes of speech, music and likenesses without labels
+# reached 0.81; labels 10 dB above the programme, uncoded, stayed above 0.83 in 149 of 150 cases.
+# `benchmarks/audible.py` measures both sides anew.
 THRESHOLD = 0.84
 _SLACK = 1.06  # sound may have been sped up or slowed down by this much
 _STEPS = 9  # units an octave
@@ -64,7 +66,8 @@ class RhythmFound:
     level : float
         RMS of the tone while it sounds, in dBFS.
     score : float
-        Correlation of the tone's amplitude with the pattern, `THRESHOLD` to 1.
+        Correlation of the tone's amplitude with the pattern, less what uneven marks and a
+        wandering pitch cost; `THRESHOLD` to 1.
     marks : tuple of float
         Amplitudes of the four marks, relative to their median.
     """
