@@ -395,10 +395,11 @@ def test_placements_that_cannot_be_are_refused() -> None:
         with pytest.raises(LabelError):
             Placement(**values)
     with pytest.raises(LabelError, match="do not fit in"):
-        audible.place(np.zeros((1, 20000), np.float32), 8000, one.clip, one.rate, Placement(end=True))
+        audible.place(
+            np.zeros((1, 20000), np.float32), 8000, one.clip, one.rate, Placement(end=True)
+        )
     with pytest.raises(LabelError, match="do not fit every"):
-        long = np.zeros((1, 8000 * 30), np.float32)
-        audible.place(y.repeat(30, 1), 8000, long[:, : 8000 * 8] + 0.1, 8000, Placement(every=6))
+        audible.place(y.repeat(30, 1), 8000, y.repeat(8, 1) + 0.1, 8000, Placement(every=6))
     with pytest.raises(LabelError, match="no sound"):
         audible.place(y, 8000, np.zeros((1, 0), np.float32), 16000)
 
