@@ -22,7 +22,7 @@ import numpy as np
 from aiglabel.errors import CorruptMedia, MediaError
 from aiglabel.media import ffmpeg
 from aiglabel.media.sound_coding import Coding, Samples
-from aiglabel.media.sound_format import SoundFormat
+from aiglabel.media.sound_format import Container
 
 Input = tuple[str, Mapping[str, Any]]
 
@@ -45,7 +45,7 @@ class Seen:
     layout: str | None
 
 
-def source_options(container: SoundFormat) -> dict[str, Any]:
+def source_options(container: Container) -> dict[str, Any]:
     """Return the input options that keep ffmpeg from choosing a demuxer or another file."""
     return {"f": container.demuxer, "protocol_whitelist": "file,pipe"}
 
@@ -53,13 +53,13 @@ def source_options(container: SoundFormat) -> dict[str, Any]:
 def tag_options(coding: Coding) -> dict[str, Any]:
     """Return the input options for reading tags and chapters."""
     options = source_options(coding.container)
-    if coding.container is SoundFormat.MP3 and coding.delay:
+    if coding.container is Container.MP3 and coding.delay:
         # ffmpeg moves chapters towards the front by the coder's delay, which is no part of them.
         options["itsoffset"] = coding.delay / coding.rate
     return options
 
 
-def look(path: str, container: SoundFormat) -> Seen:
+def look(path: str, container: Container) -> Seen:
     """Open a file as `container` and return what ffmpeg says of its first sound stream.
 
     Raises

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from aiglabel.errors import UnsupportedFormat
 from aiglabel.media.atomic import Source
-from aiglabel.media.sound_format import SoundFormat
+from aiglabel.media.sound_format import Container
 
 Samples = NDArray[np.float32]
 Codec = Literal["pcm", "flac", "alac", "mp3", "aac", "vorbis", "opus"]
@@ -24,12 +24,12 @@ MASKS = {
 }  # fmt: skip
 _USUAL = ("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1")
 
-CODECS: dict[SoundFormat, tuple[Codec, ...]] = {
-    SoundFormat.WAV: ("pcm",),
-    SoundFormat.FLAC: ("flac",),
-    SoundFormat.MP3: ("mp3",),
-    SoundFormat.M4A: ("aac", "alac"),
-    SoundFormat.OGG: ("opus", "vorbis", "flac"),
+CODECS: dict[Container, tuple[Codec, ...]] = {
+    Container.WAV: ("pcm",),
+    Container.FLAC: ("flac",),
+    Container.MP3: ("mp3",),
+    Container.M4A: ("aac", "alac"),
+    Container.OGG: ("opus", "vorbis", "flac"),
 }
 LOSSLESS = ("pcm", "flac", "alac")
 
@@ -52,7 +52,7 @@ class Coding:
 
     Parameters
     ----------
-    container : SoundFormat
+    container : Container
     codec : {"pcm", "flac", "alac", "mp3", "aac", "vorbis", "opus"}
     rate : int
         Samples a second (Hz) of the decoded sound; 48000 for every Opus.
@@ -76,7 +76,7 @@ class Coding:
         WAV: kinds of header.
     """
 
-    container: SoundFormat
+    container: Container
     codec: Codec
     rate: int
     channels: int
@@ -97,13 +97,13 @@ class Coding:
         return self.codec in LOSSLESS
 
     def into(
-        self, container: SoundFormat, codec: Codec | None = None, *, bitrate: int | None = None
+        self, container: Container, codec: Codec | None = None, *, bitrate: int | None = None
     ) -> Coding:
         """Return the coding of the same sound in another container.
 
         Parameters
         ----------
-        container : SoundFormat
+        container : Container
         codec : str, optional
             By default the source's where `container` takes it, else the container's first of
             `CODECS`.

@@ -13,7 +13,7 @@ import numpy as np
 
 from aiglabel.errors import UnsupportedFormat
 from aiglabel.media.sound_coding import Codec, Coding, usual_layout
-from aiglabel.media.sound_format import SoundFormat
+from aiglabel.media.sound_format import Container
 
 OPUS_RATE = 48_000
 _MP3_RATES = (8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
@@ -168,7 +168,7 @@ def encoder_options(coding: Coding) -> dict[str, Any]:
         options["abr"] = 1
     if coding.codec == "opus":
         options["ar"] = OPUS_RATE
-    if coding.container is SoundFormat.M4A:
+    if coding.container is Container.M4A:
         # Edit lists count in ticks of the movie: one a sample makes the length exact.
         options |= {"movflags": "+faststart", "movie_timescale": coding.rate}
     return options

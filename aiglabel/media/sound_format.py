@@ -1,4 +1,7 @@
-"""What a sound file is, told from its first bytes, never from its name.
+"""Which demuxer a sound file is for, told from its first bytes, never from its name.
+
+`containers.sniff_sound` tells where a label goes, from a file's bytes; here an open file is looked
+at, of any length, and what counts is what ffmpeg is to open it as.
 
 MPEG audio (ISO/IEC 11172-3, 2.4.2.3) has no signature: two frame headers must follow one another
 at the distance the first one states. An ID3v2 tag (id3.org, 3.1) may stand before MP3 and FLAC.
@@ -20,7 +23,7 @@ _BITRATES_2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 _RATES = (44_100, 48_000, 32_000)
 
 
-class SoundFormat(StrEnum):
+class Container(StrEnum):
     """Containers of sound the toolkit reads and writes."""
 
     WAV = "wav"
@@ -32,15 +35,15 @@ class SoundFormat(StrEnum):
     @property
     def demuxer(self) -> str:
         """Name of ffmpeg's demuxer."""
-        return "mov" if self is SoundFormat.M4A else self.value
+        return "mov" if self is Container.M4A else self.value
 
     @property
     def muxer(self) -> str:
         """Name of ffmpeg's muxer."""
-        return "ipod" if self is SoundFormat.M4A else self.value
+        return "ipod" if self is Container.M4A else self.value
 
 
-def sniff_sound(file: BinaryIO) -> SoundFormat:
+def container_of(file: BinaryIO) -> Container:
     """Return the format of an open, seekable file; its position is moved.
 
     Raises
@@ -50,16 +53,16 @@ def sniff_sound(file: BinaryIO) -> SoundFormat:
     """
     head = _at(file, 0, 4096)
     if head[:4] in (b"RIFF", b"RF64", b"BW64") and head[8:12] == b"WAVE":
-        return SoundFormat.WAV
+        return Container.WAV
     if head[4:8] == b"ftyp":
         return _of_boxes(head)
     if head[:4] == b"OggS":
         return _of_ogg(head)
     start = after_id3(file)
     if _at(file, start, 4) == b"fLaC":
-        return SoundFormat.FLAC
+        return Container.FLAC
     if first_frame(file, start) is not None:
-        return SoundFormat.MP3
+        return Container.MP3
     raise UnsupportedFormat(
         f"not a sound this toolkit reads ({_guess(head)})",
         remedy="Use WAV, FLAC, MP3, M4A or Ogg",
@@ -115,22 +118,22 @@ def frame_rates(header: bytes) -> tuple[int, int, bool]:
     return (_BITRATES_1 if first else _BITRATES_2)[index] * 1000, rate, first
 
 
-def _of_ogg(head: bytes) -> SoundFormat:
+def _of_ogg(head: bytes) -> Container:
     first = head[27 + head[26] :] if len(head) > 27 else b""
     if first.startswith((b"\x01vorbis", b"OpusHead", b"\x7fFLAC")):
-        return SoundFormat.OGG
+        return Container.OGG
     raise UnsupportedFormat(
         "an Ogg file whose first stream is not Vorbis, Opus or FLAC",
         remedy="Convert it to Ogg Opus or Ogg Vorbis",
     )
 
 
-def _of_boxes(head: bytes) -> SoundFormat:
+def _of_boxes(head: bytes) -> Container:
     size = max(16, min(int.from_bytes(head[:4], "big"), len(head)))
     brands = {head[8:12]} | {head[i : i + 4] for i in range(16, size - 3, 4)}
     if brands & _PICTURE_BRANDS:
         raise UnsupportedFormat("it is a picture, not a sound")
-    return SoundFormat.M4A
+    return Container.M4A
 
 
 def _at(file: BinaryIO, offset: int, count: int) -> bytes:

@@ -17,7 +17,7 @@ from aiglabel.containers.isobmff import Box, boxes, media_tables
 from aiglabel.errors import CorruptMedia, ResourceLimit, UnsupportedFormat
 from aiglabel.media import sound_format
 from aiglabel.media.sound_coding import Codec, Coding, usual_layout
-from aiglabel.media.sound_format import SoundFormat
+from aiglabel.media.sound_format import Container
 
 _MP3_DECODER_DELAY = 529  # 528 samples of the filter bank and one of the decoder
 # ES_Descriptor, and in it DecoderConfigDescriptor: object type, …, mean bit rate. Lengths take one
@@ -39,10 +39,10 @@ def read_flac(file: BinaryIO) -> Coding:
     body = file.read(4 + 34)
     if len(body) < 38 or body[0] & 0x7F != 0:
         raise CorruptMedia("the FLAC file does not begin with STREAMINFO")
-    return _flac_info(body[4:], SoundFormat.FLAC)
+    return _flac_info(body[4:], Container.FLAC)
 
 
-def _flac_info(body: bytes, container: SoundFormat) -> Coding:
+def _flac_info(body: bytes, container: Container) -> Coding:
     packed = int.from_bytes(body[10:18], "big")
     channels = (packed >> 41 & 7) + 1
     return Coding(
@@ -66,7 +66,7 @@ def read_mp3(file: BinaryIO) -> Coding:
     bitrate, rate, first = sound_format.frame_rates(frame[:4])
     mono = frame[3] >> 6 == 3
     coding = Coding(
-        SoundFormat.MP3,
+        Container.MP3,
         "mp3",
         rate,
         1 if mono else 2,
@@ -147,14 +147,14 @@ def _ogg_codec(packet: bytes) -> tuple[Coding, int]:
     if packet.startswith(b"OpusHead"):
         channels, skip = struct.unpack_from("<BH", packet, 9)
         layout = usual_layout(channels) if packet[18] <= 1 else None
-        return Coding(SoundFormat.OGG, "opus", _OPUS_RATE, channels, layout), skip
+        return Coding(Container.OGG, "opus", _OPUS_RATE, channels, layout), skip
     if packet.startswith(b"\x01vorbis"):
         channels, rate, most, nominal, _ = struct.unpack_from("<BIiii", packet, 11)
         bitrate = nominal if nominal > 0 else most if most > 0 else None
         layout = usual_layout(channels)
-        return Coding(SoundFormat.OGG, "vorbis", rate, channels, layout, bitrate=bitrate), 0
+        return Coding(Container.OGG, "vorbis", rate, channels, layout, bitrate=bitrate), 0
     if packet.startswith(b"\x7fFLAC") and len(packet) >= 17 + 34:
-        return _flac_info(packet[17:], SoundFormat.OGG), 0
+        return _flac_info(packet[17:], Container.OGG), 0
     raise UnsupportedFormat("an Ogg file whose first stream is not Vorbis, Opus or FLAC")
 
 
@@ -244,7 +244,7 @@ def _track(moov: bytes, track: Box) -> Coding:
         length = sum(exact)
     padding = length - delay - samples
     coding = Coding(
-        SoundFormat.M4A, codec, rate or scale, channels, usual_layout(channels),
+        Container.M4A, codec, rate or scale, channels, usual_layout(channels),
         bits=bits if codec == "alac" else None, bitrate=bitrate,
     )  # fmt: skip
     if (
