@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import re
 import subprocess
+import sys
 import wave
 from pathlib import Path
 
@@ -17,9 +19,12 @@ from aiglabel.marks import audible
 from aiglabel.marks.audible import Placement, Rhythm, loudness, voices
 from aiglabel.marks.audible.resample import resample
 from aiglabel.media.ffmpeg import ffmpeg_exe
-from benchmarks import audible_sounds
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "media"
+ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:  # `python -m pytest` has it, `pytest` has not
+    sys.path.insert(0, str(ROOT))
+audible_sounds = importlib.import_module("benchmarks.audible_sounds")
+SHARED = ROOT.parent / "shared" / "media"
 RATES = (8000, 16000, 22050, 44100, 48000, 96000, 192000)
 
 
