@@ -136,6 +136,7 @@ class Picture:
 
     luma: NDArray[Any]
     budget: Budget
+    _wholes: dict[int, View] = field(default_factory=dict)
 
     @cached_property
     def planes(self) -> list[Plane]:
@@ -149,9 +150,11 @@ class Picture:
 
     def whole(self, side: int) -> View:
         """The picture as it is, in the frame of a side."""
-        white = whitening.whitened(frame.to_frame(self.luma, side))
-        laid = Laid(white, np.eye(2), np.zeros(2))
-        return View.of(laid, side / math.sqrt(self.luma.size), AS_IT_IS)
+        if side not in self._wholes:
+            white = whitening.whitened(frame.to_frame(self.luma, side))
+            laid = Laid(white, np.eye(2), np.zeros(2))
+            self._wholes[side] = View.of(laid, side / math.sqrt(self.luma.size), AS_IT_IS)
+        return self._wholes[side]
 
     def laid(self, plane: Plane, matrix: Matrices, step: str) -> View:
         """A plane of it laid by a lattice."""

@@ -162,7 +162,7 @@ class Guesses:
 @cache
 def upright() -> Matrices:
     """Every scale, neither turned nor stretched: what crops, pages and screenshots are."""
-    scale = np.exp(np.arange(math.log(SCALES[0]), math.log(SCALES[1]), _UPRIGHT_STEP))
+    scale = np.exp(_log_scales(_UPRIGHT_STEP))
     matrices: Matrices = (np.eye(2) * scale[:, None, None]).astype(np.float32)
     return matrices
 
@@ -212,10 +212,14 @@ def _vectors(reach: float) -> Float:
     return np.stack([x[half], y[half]], axis=1).astype(np.float32) * SIDE
 
 
+def _log_scales(step: float) -> NDArray[np.float64]:
+    return np.arange(math.log(SCALES[0]), math.log(SCALES[1]), step)
+
+
 @cache
 def _turned() -> _Grid:
     """Every scale and angle; a square lattice looks the same again after a quarter turn."""
-    logs = np.arange(math.log(SCALES[0]), math.log(SCALES[1]), _STEP)
+    logs = _log_scales(_STEP)
     scale, angle = np.meshgrid(np.exp(logs), np.arange(0, math.pi / 2, _STEP), indexing="ij")
     along, across = (scale * np.cos(angle)).ravel(), (scale * np.sin(angle)).ravel()
     matrices = np.stack([along, -across, across, along], axis=1).reshape(-1, 2, 2)
@@ -225,7 +229,7 @@ def _turned() -> _Grid:
 @cache
 def _stretched() -> _Grid:
     """Upright, with every scale in x and in y."""
-    logs = np.arange(math.log(SCALES[0]), math.log(SCALES[1]), _STEP)
+    logs = _log_scales(_STEP)
     scale, aspect = np.meshgrid(logs, np.arange(-_ASPECT, _ASPECT, _STEP), indexing="ij")
     x, y = np.exp(scale + aspect / 2).ravel(), np.exp(scale - aspect / 2).ravel()
     zero = np.zeros_like(x)
