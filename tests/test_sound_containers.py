@@ -20,7 +20,7 @@ from PIL import Image
 
 from aiglabel.containers import flac, id3, m4a, ogg, sniff, sound, vorbis, wav, xmp
 from aiglabel.containers.isobmff import Box, box, boxes, media_tables, tracks
-from aiglabel.containers.sniff import HEAD_BYTES, SoundFormat, sniff_sound
+from aiglabel.containers.sniff import HEAD_BYTES, Format, SoundFormat, sniff_media, sniff_sound
 from aiglabel.containers.sound import (
     canonical_carrier,
     coded_digest,
@@ -290,7 +290,7 @@ def test_shared_c2pa_files():
         (b"RIFX\0\0\0\0WAVE", "big-endian"),
         (b"FORM\0\0\0\0AIFF", "AIFF"),
         (b"RIFF\0\0\0\0AVI LIST", "RIFF"),
-        (b"\x89PNG\r\n\x1a\n", "unknown"),
+        (b"\x89PNG\r\n\x1a\n", "PNG"),
         (b"OggS" + bytes(22) + b"\1\x09\x7fFLAC\1\0\0\1", "neither Vorbis nor Opus"),
         (b"#EXTM3U\nsecret.wav", "playlist"),
         (b"\0\0\0\x14ftypisom\0\0\0\0isom", "no sound"),
@@ -301,6 +301,33 @@ def test_other_files_are_refused_by_name(data, said):
     with pytest.raises(UnsupportedFormat, match=said) as caught:
         sniff_sound(data)
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_media_is_told_whatever_its_family(name):
+    assert sniff_media(made(name)) is fmt_of(name)
+
+
+@pytest.mark.parametrize(
+    ("head", "fmt"),
+    [
+        (b"\xff\xd8\xff\xe0", Format.JPEG),
+        (b"RIFF\0\0\0\0WEBP", Format.WEBP),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", Format.HEIC),
+    ],
+)
+def test_media_may_be_a_picture(head, fmt):
+    assert sniff_media(head) is fmt
+
+
+def test_what_is_neither_is_refused_naming_both_families():
+    for data, said in ((b"", "empty"), (b"%PDF-1.7", "PDF"), (b"RIFF\0\0\0\0AVI LIST", "RIFF")):
+        with pytest.raises(UnsupportedFormat, match="picture or sound.*" + said) as caught:
+            sniff_media(data)
+        assert "WebP" in str(caught.value.remedy)
+        assert "FLAC" in str(caught.value.remedy)
+    with pytest.raises(UnsupportedFormat, match="ADTS"):
+        sniff_media(encoded(".aac", seconds=0.2))
 
 
 def test_raw_aac_is_refused_with_a_remedy():

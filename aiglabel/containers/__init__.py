@@ -11,10 +11,10 @@ from aiglabel.containers.carriers import (
     read_xmp,
     write_xmp,
 )  # fmt: skip
-from aiglabel.containers.sniff import Format, SoundFormat, sniff, sniff_sound
+from aiglabel.containers.sniff import Format, SoundFormat, sniff, sniff_media, sniff_sound
 from aiglabel.containers.texts import TextField
 
 __all__ = [
     "Format", "SoundFormat", "TextField", "carry_over", "coded_digest", "has_c2pa", "read_texts",
-    "read_xmp", "sniff", "sniff_sound", "write_xmp",
+    "read_xmp", "sniff", "sniff_media", "sniff_sound", "write_xmp",
 ]  # fmt: skip

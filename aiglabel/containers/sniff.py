@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import NoReturn
 
 from aiglabel.containers import id3, m4a
 from aiglabel.errors import MediaError, UnsupportedFormat
@@ -77,18 +78,72 @@ _AVIF_BRANDS = {b"avif", b"avis"}
 _M4A_BRANDS = {b"M4A ", b"M4B ", b"M4P "}
 _STILLS = {b"jpeg", b"mjpa", b"mjpb", b"png "}
 _MOST_PADDING = 1 << 16
+_PICTURES = "JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIC"
+_SOUNDS = "WAV, FLAC, MP3, M4A, Ogg Vorbis or Opus"
+# What is often tried, and by whoever asks for the other family.
+_KNOWN = {
+    b"\xff\xd8\xff": "JPEG", b"\x89PNG": "PNG", b"GIF8": "GIF", b"II*\0": "TIFF", b"MM\0*": "TIFF",
+    b"II+\0": "BigTIFF", b"MM\0+": "BigTIFF", b"BM": "BMP", b"8BPS": "PSD", b"<svg": "SVG",
+    b"\0\0\0\x0cJXL ": "JPEG XL", b"\xff\x0a": "JPEG XL", b"fLaC": "FLAC", b"ID3": "MP3",
+    b"OggS": "Ogg", b"RIFF": "RIFF audio or video", b"RIFX": "a big-endian WAV",
+    b"riff": "Wave64", b"FORM": "AIFF", b"#!AMR": "AMR", b"MThd": "MIDI", b"MAC ": "APE",
+    b"wvpk": "WavPack", b"caff": "CAF", b".snd": "AU", b"\x30\x26\xb2\x75": "WMA",
+    b"\x0b\x77": "AC-3", b"\xff\xf1": "raw AAC", b"\xff\xf9": "raw AAC",
+    b"\x1a\x45\xdf\xa3": "Matroska or WebM", b"FLV": "FLV", b"%PDF": "PDF", b"PK\3\4": "ZIP",
+    b"<?xml": "XML", b"#EXTM3U": "a playlist",
+}  # fmt: skip
 _KBPS_1 = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)  # MPEG-1 layer III
 _KBPS_2 = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)  # MPEG-2 and 2.5
 
 
 def sniff(data: bytes) -> Format:
-    """Return the format of `data` (at least its first `HEAD_BYTES`).
+    """Return the picture format of `data` (at least its first `HEAD_BYTES`).
 
     Raises
     ------
     UnsupportedFormat
         For anything else, saying what it looks like where that is known.
     """
+    return _picture(data) or _refuse(data, "a picture format", _PICTURES)
+
+
+def sniff_sound(data: bytes) -> SoundFormat:
+    """Return the sound format of `data`.
+
+    The first `HEAD_BYTES` are enough, but for MP3 and FLAC behind a longer ID3 tag, which is taken
+    for that of an MP3, and for MP4, where only the tracks tell sound from video: without ``moov``
+    the brand of an M4A is believed.
+
+    Raises
+    ------
+    UnsupportedFormat
+        For anything else, saying what it looks like and what to do, where that is known.
+    """
+    return _sound(data) or _refuse(data, "a sound format", _SOUNDS)
+
+
+def sniff_media(data: bytes) -> Format | SoundFormat:
+    """Return the format of a picture or a sound; as much of `data` is needed as by `sniff_sound`.
+
+    Raises
+    ------
+    UnsupportedFormat
+        For anything else. Raw AAC, films and Ogg of other codecs are refused as by `sniff_sound`.
+    """
+    found = _picture(data) or _sound(data)
+    return found or _refuse(
+        data, "a picture or sound format", f"{_PICTURES} for pictures, {_SOUNDS} for sound"
+    )
+
+
+def _refuse(data: bytes, wanted: str, formats: str) -> NoReturn:
+    raise UnsupportedFormat(
+        f"not {wanted} this toolkit reads ({_guess(bytes(data[:HEAD_BYTES]))})",
+        remedy=f"Use {formats}",
+    )
+
+
+def _picture(data: bytes) -> Format | None:
     head = bytes(data[:HEAD_BYTES])
     if head.startswith(b"\xff\xd8\xff"):
         return Format.JPEG
@@ -108,24 +163,10 @@ def sniff(data: bytes) -> Format:
             return Format.AVIF
         if brands & _HEIC_BRANDS:
             return Format.HEIC
-    raise UnsupportedFormat(
-        f"not a picture format this toolkit reads ({_guess(head)})",
-        remedy="Use JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIC",
-    )
+    return None
 
 
-def sniff_sound(data: bytes) -> SoundFormat:
-    """Return the sound format of `data`.
-
-    The first `HEAD_BYTES` are enough, but for MP3 and FLAC behind a longer ID3 tag, which is taken
-    for that of an MP3, and for MP4, where only the tracks tell sound from video: without ``moov``
-    the brand of an M4A is believed.
-
-    Raises
-    ------
-    UnsupportedFormat
-        For anything else, saying what it looks like and what to do, where that is known.
-    """
+def _sound(data: bytes) -> SoundFormat | None:
     head = bytes(data[:HEAD_BYTES])
     if head[:4] in (b"RIFF", b"RF64", b"BW64") and head[8:12] == b"WAVE":
         return SoundFormat.WAV
@@ -143,12 +184,7 @@ def sniff_sound(data: bytes) -> SoundFormat:
             "raw AAC (ADTS) has no place for metadata",
             remedy="Put it into an M4A without coding it again: ffmpeg -i in.aac -c copy out.m4a",
         )
-    if _is_mp3(data, at) or (at and at >= len(data)):
-        return SoundFormat.MP3
-    remedy = "Use WAV, FLAC, MP3, M4A, Ogg Vorbis or Opus"
-    raise UnsupportedFormat(
-        f"not a sound format this toolkit reads ({_guess_sound(head)})", remedy=remedy
-    )
+    return SoundFormat.MP3 if _is_mp3(data, at) or (at and at >= len(data)) else None
 
 
 def _sniff_ogg(head: bytes) -> SoundFormat:
@@ -220,32 +256,12 @@ def _is_adts(data: bytes, at: int) -> bool:
     return size >= 7 and (len(following) < 2 or following == head[:2])
 
 
-def _guess_sound(head: bytes) -> str:
-    known = {
-        b"RIFX": "it looks like a big-endian WAV", b"FORM": "it looks like AIFF",
-        b"riff": "it looks like Wave64",
-        b"#!AMR": "it looks like AMR", b"MThd": "it looks like MIDI", b"MAC ": "it looks like APE",
-        b"wvpk": "it looks like WavPack", b"caff": "it looks like CAF", b".snd": "it looks like AU",
-        b"\x30\x26\xb2\x75": "it looks like WMA", b"\x0b\x77": "it looks like AC-3",
-    }  # fmt: skip
-    return next((name for magic, name in known.items() if head.startswith(magic)), _guess(head))
-
-
 def _guess(head: bytes) -> str:
     if not head:
         return "the file is empty"
-    known = {
-        b"%PDF": "it looks like PDF", b"BM": "it looks like BMP", b"fLaC": "it looks like FLAC",
-        b"ID3": "it looks like MP3", b"OggS": "it looks like Ogg", b"PK\3\4": "it looks like ZIP",
-        b"\x1a\x45\xdf\xa3": "it looks like Matroska or WebM", b"FLV": "it looks like FLV",
-        b"<svg": "it looks like SVG", b"<?xml": "it looks like XML", b"8BPS": "it looks like PSD",
-        b"RIFF": "it looks like RIFF audio or video", b"II+\0": "it looks like BigTIFF",
-        b"MM\0+": "it looks like BigTIFF", b"\0\0\0\x0cJXL ": "it looks like JPEG XL",
-        b"\xff\x0a": "it looks like JPEG XL", b"#EXTM3U": "it looks like a playlist",
-    }  # fmt: skip
-    for magic, name in known.items():
+    for magic, name in _KNOWN.items():
         if head.startswith(magic):
-            return name
+            return f"it looks like {name}"
     if head[4:8] == b"ftyp":
         return "it looks like MP4 or QuickTime"
     return "unknown first bytes"
