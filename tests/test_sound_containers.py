@@ -91,6 +91,7 @@ BUILDERS = {
     "mp3 without tag": lambda **o: encoded(".mp3", "-id3v2_version", "0", **o),
     "ogg": lambda **o: encoded(".ogg", "-c:a", "libvorbis", **o),
     "ogg cover": lambda **o: encoded(".ogg", "-c:a", "libvorbis", *OGG_ART, **o),
+    "ogg flac": lambda **o: encoded(".ogg", "-c:a", "flac", *OGG_ART, **o),
     "opus": lambda **o: encoded(".opus", "-c:a", "libopus", **o),
     "opus cover": lambda **o: encoded(".opus", "-c:a", "libopus", *OGG_ART, **o),
     "m4a": lambda **o: encoded(".m4a", art=True, **o),
@@ -291,7 +292,7 @@ def test_shared_c2pa_files():
         (b"FORM\0\0\0\0AIFF", "AIFF"),
         (b"RIFF\0\0\0\0AVI LIST", "RIFF"),
         (b"\x89PNG\r\n\x1a\n", "PNG"),
-        (b"OggS" + bytes(22) + b"\1\x09\x7fFLAC\1\0\0\1", "neither Vorbis nor Opus"),
+        (b"OggS" + bytes(22) + b"\1\x09Speex   1", "neither Vorbis, Opus nor FLAC"),
         (b"#EXTM3U\nsecret.wav", "playlist"),
         (b"\0\0\0\x14ftypisom\0\0\0\0isom", "no sound"),
         (b"\xff\xfb\x90\x00" + b"text" * 200, "unknown"),
@@ -1007,7 +1008,7 @@ def survive(data: bytes, fmt: SoundFormat) -> None:
 
 
 FUZZED = [
-    "wav", "wav rf64", "flac", "mp3", "mp3 id3v2.3", "ogg", "opus", "m4a", "m4a fast start",
+    "wav", "wav rf64", "flac", "mp3", "mp3 id3v2.3", "ogg", "ogg flac", "opus", "m4a", "m4a fast start",
     "m4a keys",
 ]  # fmt: skip
 FUZZ = settings(

@@ -19,18 +19,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aiglabel.containers.sniff import SoundFormat
 from aiglabel.errors import CorruptMedia, MediaError, OutputError, ResourceLimit, UnsupportedFormat
 from aiglabel.media import ffmpeg, ffmpeg_audio, sound, wave_file
 from aiglabel.media.limits import Limits
 from aiglabel.media.quantise import Quantiser
 from aiglabel.media.sound_coding import Codec, Coding, Sound, usual_layout
-from aiglabel.media.sound_format import Container
 from aiglabel.media.sound_tags import picture_block, read_picture, read_tags
 
 MEDIA = Path(__file__).resolve().parents[2] / "shared" / "media"
-WAV, FLAC, MP3 = Container.WAV, Container.FLAC, Container.MP3
-M4A, OGG = Container.M4A, Container.OGG
-LOSSY = [(MP3, "mp3"), (M4A, "aac"), (OGG, "vorbis"), (OGG, "opus")]
+WAV, FLAC, MP3 = SoundFormat.WAV, SoundFormat.FLAC, SoundFormat.MP3
+M4A, OGG, OPUS = SoundFormat.M4A, SoundFormat.OGG, SoundFormat.OPUS
+LOSSY = [(MP3, "mp3"), (M4A, "aac"), (OGG, "vorbis"), (OPUS, "opus")]
 ALL = [*LOSSY, (WAV, "pcm"), (FLAC, "flac"), (M4A, "alac"), (OGG, "flac")]
 
 
@@ -111,7 +111,7 @@ def test_float_wav_comes_back_exactly_beyond_full_scale_too(bits: int) -> None:
     ],
 )  # fmt: skip
 def test_coded_lossless_comes_back_exactly(
-    container: Container, codec: Codec, bits: int, channels: int, rate: int
+    container: SoundFormat, codec: Codec, bits: int, channels: int, rate: int
 ) -> None:
     y = on_grid(tones(channels, rate), bits)
     data = sound.encode(
@@ -134,7 +134,7 @@ def test_coded_lossless_comes_back_exactly(
      (8, 48_000, 20_000), (2, 22_050, 40_000), (1, 96_000, 90_001)],
 )  # fmt: skip
 def test_lossy_keeps_start_length_and_channels(
-    container: Container, codec: Codec, channels: int, rate: int, count: int
+    container: SoundFormat, codec: Codec, channels: int, rate: int, count: int
 ) -> None:
     y = tones(channels, rate, count)
     coding = coding_of(container, codec, rate=rate, channels=channels)
@@ -232,7 +232,7 @@ def test_what_a_target_cannot_hold_is_refused() -> None:
 def test_opus_with_five_channels_and_sounds_of_nothing_are_refused() -> None:
     for channels in (5, 7):
         with pytest.raises(UnsupportedFormat, match="FLAC"):
-            sound.encode(Sound(tones(channels), coding_of(OGG, "opus", channels=channels)))
+            sound.encode(Sound(tones(channels), coding_of(OPUS, "opus", channels=channels)))
     for container, codec in ALL:
         if container is not WAV:
             nothing = Sound(np.zeros((2, 0), np.float32), coding_of(container, codec, bits=16))
@@ -282,7 +282,7 @@ def tagged(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
 def test_tags_chapters_and_art_are_kept(
     tagged: tuple[bytes, bytes],
     tmp_path: Path,
-    container: Container,
+    container: SoundFormat,
     codec: Codec,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -312,7 +312,7 @@ def test_mutagen_reads_the_tags(tagged: tuple[bytes, bytes], tmp_path: Path) -> 
     mutagen = pytest.importorskip("mutagen")
     data, art = tagged
     first = sound.decode(data)
-    for container, codec in ((MP3, "mp3"), (FLAC, "flac"), (M4A, "aac"), (OGG, "opus")):
+    for container, codec in ((MP3, "mp3"), (FLAC, "flac"), (M4A, "aac"), (OPUS, "opus")):
         path = tmp_path / codec
         path.write_bytes(sound.encode(first, target=first.coding.into(container, codec)))
         file = mutagen.File(path)
@@ -439,7 +439,7 @@ def test_clipping_is_reported_and_nan_refused(caplog: pytest.LogCaptureFixture) 
 
 
 @pytest.mark.parametrize(("container", "codec"), ALL)
-def test_blocks_are_the_whole(container: Container, codec: Codec, tmp_path: Path) -> None:
+def test_blocks_are_the_whole(container: SoundFormat, codec: Codec, tmp_path: Path) -> None:
     data = coded(container, codec)
     whole = sound.decode(data).y
     path = tmp_path / "x"
@@ -453,7 +453,7 @@ def test_blocks_are_the_whole(container: Container, codec: Codec, tmp_path: Path
 
 @pytest.mark.parametrize(("container", "codec"), ALL)
 def test_writing_by_blocks_is_writing_at_once(
-    container: Container, codec: Codec, tmp_path: Path
+    container: SoundFormat, codec: Codec, tmp_path: Path
 ) -> None:
     data = coded(container, codec)
     path, out = tmp_path / "in", tmp_path / "out"
@@ -677,7 +677,7 @@ def test_truncated_files_are_told() -> None:
 
 
 @pytest.mark.parametrize(("container", "codec"), ALL)
-def test_broken_files_raise_only_media_errors(container: Container, codec: Codec) -> None:
+def test_broken_files_raise_only_media_errors(container: SoundFormat, codec: Codec) -> None:
     rng = np.random.default_rng(7)
     data = coded(container, codec, tones(count=8000))
     limits = Limits(max_samples=2_000_000)
@@ -733,5 +733,5 @@ def test_real_sounds_come_back(path: Path) -> None:
 @pytest.mark.skipif(not MEDIA.exists(), reason="shared media are not here")
 @pytest.mark.parametrize("path", sorted(MEDIA.glob("vid*.mp4")), ids=lambda p: p.name[:5])
 def test_films_are_not_sounds(path: Path) -> None:
-    with pytest.raises(UnsupportedFormat, match="film"):
+    with pytest.raises(UnsupportedFormat, match="with video"):
         sound.decode(path)

@@ -10,14 +10,16 @@ import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from aiglabel.containers.bounds import bounded, inflate, take, uint
-from aiglabel.containers.tags import KEY, MAX_TEXT, Tags, is_label, merged, replaced
+from aiglabel.containers.tags import KEY, MAX_TEXT, Tags, is_label, merged, read_at, replaced
 from aiglabel.containers.texts import TextField, decode
 from aiglabel.errors import CorruptMedia, ResourceLimit, UnsupportedFormat
 
 _WHAT = "an ID3 tag"
 _HEADER = 10
+_MOST_TAGS = 8
 _NEW_PADDING = 1024  # so that other tools can edit in place; ExifTool wants at least 64
 _MAX_SIZE = 1 << 28  # what four syncsafe bytes hold
 _MAX_INFLATED = 16 * MAX_TEXT
@@ -74,6 +76,34 @@ def size_at(data: bytes, at: int = 0) -> int:
     if len(head) < _HEADER or head[:3] != b"ID3" or head[3] == 0xFF or max(head[6:]) > 0x7F:
         return 0
     return _HEADER + _syncsafe(head[6:]) + (_HEADER if head[3] == 4 and head[5] & _FOOTER else 0)
+
+
+@bounded(_MOST_TAGS, "ID3 tags")
+def starts(file: BinaryIO) -> Iterator[tuple[int, int]]:
+    """Yield offset and length of the tags that follow one another at the front of an open file.
+
+    Only their headers are read; the last tag may be longer than the file.
+
+    Raises
+    ------
+    ResourceLimit
+        For more tags than any honest file has.
+    """
+    at = 0
+    while size := size_at(read_at(file, at, _HEADER)):
+        yield at, size
+        at += size
+
+
+def after(file: BinaryIO) -> int:
+    """Return the offset behind the tags at the front of an open file, maybe beyond its end.
+
+    Raises
+    ------
+    ResourceLimit
+        As `starts`.
+    """
+    return sum(size for _, size in starts(file))
 
 
 def parse(data: bytes, at: int = 0) -> Tag:

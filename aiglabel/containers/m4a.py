@@ -8,10 +8,12 @@ gets a ``meta`` of its own beside it.
 from __future__ import annotations
 
 import hashlib
+import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
+from typing import BinaryIO
 
 from aiglabel.containers.bounds import Splice, clear_of, gather, mover, splice, uint
 from aiglabel.containers.isobmff import (
@@ -33,6 +35,7 @@ from aiglabel.containers.tags import (
     label_bytes,
     merged,
     one_text,
+    read_at,
     replaced,
 )  # fmt: skip
 from aiglabel.containers.texts import decode
@@ -45,6 +48,8 @@ _C2PA = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 _HDLR = bytes(8) + b"mdta" + bytes(12) + b"\0"
 _UTF8 = 1
 _MOST_METAS = 16
+_MOST_BOXES = 1 << 14
+_MOST_MOOV = 64 << 20
 _WHAT = "a metadata box"
 
 
@@ -126,15 +131,45 @@ def coded_digest(data: bytes) -> bytes:
     return digest.digest()
 
 
-def kinds(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield handler and first sample format of every track."""
+def movie_of(file: BinaryIO) -> bytes:
+    """Return the ``moov`` box of an open file, itself a file of one box.
+
+    Raises
+    ------
+    CorruptMedia
+        If there is none, or a box before it runs past the end of the file.
+    ResourceLimit
+        If it is over 64 MB, or stands behind thousands of boxes.
+    """
+    end, at = file.seek(0, os.SEEK_END), 0
+    for _ in range(_MOST_BOXES):
+        head = read_at(file, at, 16)
+        if len(head) < 8:
+            raise CorruptMedia("the MP4 file has no moov box", remedy="Copy the whole file again")
+        size, kind, body = int.from_bytes(head[:4], "big"), head[4:8], 8
+        if size == 1:
+            size, body = int.from_bytes(head[8:16], "big"), 16
+        size = size or end - at
+        if size < body or at + size > end:
+            raise CorruptMedia(f"the {kind!r} box at byte {at} runs past the end of the file")
+        if kind == b"moov":
+            if size > _MOST_MOOV:
+                raise ResourceLimit("the moov box of the MP4 file is over 64 MB")
+            return read_at(file, at, size)
+        at += size
+    raise ResourceLimit(f"the moov box of the MP4 file is not among its first {_MOST_BOXES}")
+
+
+def kinds(data: bytes) -> Iterator[tuple[Box, bytes, bytes]]:
+    """Yield every track with its handler and first sample format."""
     for track in tracks(data):
         tables: dict[bytes, Box] = {}
         for part in media_tables(data, track):  # QuickTime has a second hdlr, of the data
             tables.setdefault(part.kind, part)
         hdlr, stsd = tables.get(b"hdlr"), tables.get(b"stsd")
         if hdlr and stsd:
-            yield data[hdlr.body + 8 : hdlr.body + 12], data[stsd.body + 12 : stsd.body + 16]
+            codec = data[stsd.body + 12 : stsd.body + 16]
+            yield track, data[hdlr.body + 8 : hdlr.body + 12], codec
 
 
 def _found(data: bytes) -> Iterator[Tags]:

@@ -1,18 +1,29 @@
-"""MPEG audio between its tags: ID3v2 before it, ID3v1 and APEv2 behind. The label is a ``TXXX``."""
+"""MPEG audio between its tags: ID3v2 before it, ID3v1 and APEv2 behind. The label is a ``TXXX``.
+
+MPEG audio (ISO/IEC 11172-3, 2.4.2.3; 13818-3 and MPEG-2.5 for the lower rates) has no signature:
+frame headers must follow one another at the distances they state.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import io
+import os
 from collections.abc import Iterator
+from typing import BinaryIO
 
 from aiglabel.containers import id3
-from aiglabel.containers.bounds import bounded
-from aiglabel.containers.tags import KEY, Tags, label_bytes, merged
+from aiglabel.containers.tags import KEY, Tags, label_bytes, merged, read_at
 from aiglabel.errors import CorruptMedia
 
 CARRIER = f"ID3 TXXX {KEY}"
 _ID3V1, _APE = 128, 32
-_MOST_TAGS = 4
+_ALIKE = 3  # frames that must follow one another
+_PADDING = 1 << 16  # bytes of zeros that some writers leave between tag and frames
+_SCAN = 8192  # bytes of junk there
+KBPS_1 = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)  # MPEG-1 layer III
+KBPS_2 = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)  # MPEG-2 and 2.5
+_RATES = (44_100, 48_000, 32_000)
 
 
 def read(data: bytes) -> Tags:
@@ -52,7 +63,7 @@ def coded_digest(data: bytes) -> bytes:
 
 def leading_tags(data: bytes) -> Iterator[id3.Tag]:
     """Yield the ID3v2 tags at the start of a file."""
-    for at in _starts(data):
+    for at, _ in id3.starts(io.BytesIO(data)):
         yield id3.parse(data, at)
 
 
@@ -64,7 +75,7 @@ def after_tags(data: bytes) -> int:
     CorruptMedia
         If that is beyond its end.
     """
-    end = max((at + id3.size_at(data, at) for at in _starts(data)), default=0)
+    end = id3.after(io.BytesIO(data))
     if end > len(data):
         raise CorruptMedia("an ID3 tag runs past the end of the file")
     return end
@@ -89,9 +100,59 @@ def trailer(data: bytes, start: int) -> int:
     return end
 
 
-@bounded(_MOST_TAGS, "ID3 tags")
-def _starts(data: bytes) -> Iterator[int]:
-    at = 0
-    while size := id3.size_at(data, at):
-        yield at
-        at += size
+def first_frame(file: BinaryIO, start: int) -> int | None:
+    """Return the offset of the first layer III frame at or shortly behind `start`, if any.
+
+    Parameters
+    ----------
+    file : open binary file
+        Its position is moved.
+    start : int
+        Where the ID3 tags end. Behind one a lone frame is believed, if it is there at once.
+    """
+    end = file.seek(0, os.SEEK_END)
+    zeros = read_at(file, start, _PADDING)
+    begin = start + len(zeros) - len(zeros.lstrip(b"\0"))
+    window = read_at(file, begin, _SCAN + 4)
+    at = window.find(b"\xff")
+    while 0 <= at < len(window) - 3:
+        if frame_size(window[at : at + 4]) and _chained(file, begin + at, end):
+            return begin + at
+        at = window.find(b"\xff", at + 1)
+    return begin if start and frame_size(window[:4]) else None
+
+
+def _chained(file: BinaryIO, at: int, end: int) -> bool:
+    """Whether frames alike follow the one at `at`, as far as the file goes."""
+    first = head = read_at(file, at, 4)
+    for number in range(1, _ALIKE):
+        at += frame_size(head)
+        if at + 4 > end:  # a frame alone must be whole
+            return number > 1 or at <= end
+        head = read_at(file, at, 4)
+        if head[:3] == b"TAG" or head == b"APET":
+            return True
+        if not frame_size(head) or (head[1] ^ first[1]) & 0xFE or (head[2] ^ first[2]) & 0x0C:
+            return False
+    return True
+
+
+def frame_size(header: bytes) -> int:
+    """Return the bytes of the layer III frame with this four-byte header; 0 if it is none."""
+    if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE6 != 0xE2:
+        return 0
+    if header[1] >> 3 & 3 == 1 or header[2] >> 4 in (0, 15) or header[2] >> 2 & 3 == 3:
+        return 0
+    bits, hertz, first = frame_rates(header)
+    return (144 if first else 72) * bits // hertz + (header[2] >> 1 & 1)
+
+
+def frame_rates(header: bytes) -> tuple[int, int, bool]:
+    """Return bits a second, samples a second, and whether the frame is MPEG-1 (1152 samples).
+
+    `header` is one of which `frame_size` is not 0.
+    """
+    version = header[1] >> 3 & 3
+    hertz = _RATES[header[2] >> 2 & 3] >> {3: 0, 2: 1, 0: 2}[version]
+    kbps = (KBPS_1 if version == 3 else KBPS_2)[(header[2] >> 4) - 1]
+    return kbps * 1000, hertz, version == 3

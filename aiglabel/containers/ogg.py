@@ -1,4 +1,6 @@
-"""Ogg pages (RFC 3533) with Vorbis (Vorbis I, A.2) or Opus (RFC 7845). The label is a comment.
+"""Ogg pages (RFC 3533) with Vorbis (Vorbis I, A.2), Opus (RFC 7845) or FLAC (RFC 9639, 10.1).
+
+The label is a comment.
 
 Header packets are laid on as many pages as before where they fit; otherwise every later page gets
 a new number and checksum. What the pages hold never changes.
@@ -14,17 +16,20 @@ from dataclasses import dataclass
 from aiglabel.containers import vorbis
 from aiglabel.containers.bounds import bounded, take, uint
 from aiglabel.containers.tags import KEY, Tags, label_bytes, merged
-from aiglabel.errors import CorruptMedia, UnsupportedFormat
+from aiglabel.errors import CorruptMedia, ResourceLimit, UnsupportedFormat
 
 CARRIER = f"Ogg comment {KEY}"
+MOST_HEADER = 27 + 255  # bytes of a page before its content
 _HEADER = 27
 _CONTINUED, _FIRST = 1, 2
 _PAGE_SEGMENTS = 255
 _NO_GRANULE = b"\xff" * 8  # no packet ends on the page
 _WHAT = "an Ogg page"
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
-# Identification header → (magic of the comment header, number of headers)
-_KINDS = {b"\x01vorbis": (b"\x03vorbis", 3), b"OpusHead": (b"OpusTags", 2)}
+FLAC, _COMMENT, _MOST_BLOCK = b"\x7fFLAC", 4, (1 << 24) - 1
+# Identification header → (magic of the comment header, number of headers). Those of FLAC are
+# metadata blocks, of which the last is marked.
+_KINDS = {b"\x01vorbis": (b"\x03vorbis", 3), b"OpusHead": (b"OpusTags", 2), FLAC: (b"", 0)}
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,14 @@ class Page:
     start: int
     body: int
     end: int
+
+    @classmethod
+    def at(cls, start: int, head: bytes) -> Page | None:
+        """Return the page that begins with `head`, up to `MOST_HEADER` bytes; None for no page."""
+        if len(head) < _HEADER or head[:4] != b"OggS" or len(head) < _HEADER + head[26]:
+            return None
+        body = _HEADER + head[26]
+        return cls(start, start + body, start + body + sum(head[_HEADER:body]))
 
 
 @dataclass(frozen=True)
@@ -45,7 +58,7 @@ class Headers:
     magic : bytes
         What the comment packet begins with.
     packets : list of bytes
-        Identification, comment and, in Vorbis, setup.
+        Identification, comment and, in Vorbis, setup; in FLAC other metadata.
     pages : list of Page
         Those they are on.
     apart : bool
@@ -64,6 +77,24 @@ class Headers:
     def comments(self) -> vorbis.Comments:
         """The comment packet taken apart."""
         return vorbis.parse(self.packets[1][len(self.magic) :])
+
+    @property
+    def coding(self) -> list[bytes]:
+        """The packets without which nothing can be decoded."""
+        return [self.packets[0], *(() if self.is_flac else self.packets[2:])]
+
+    @property
+    def is_flac(self) -> bool:
+        """Whether the headers are metadata blocks."""
+        return self.packets[0].startswith(FLAC)
+
+    def with_comments(self, comments: bytes) -> bytes:
+        """Return the comment packet with other content."""
+        if not self.is_flac:
+            return self.magic + comments
+        if len(comments) > _MOST_BLOCK:
+            raise ResourceLimit("the comments of a FLAC would outgrow their block of 16 MiB")
+        return self.magic[:1] + len(comments).to_bytes(3, "big") + comments
 
 
 def read(data: bytes) -> Tags:
@@ -113,7 +144,7 @@ def coded_digest(data: bytes) -> bytes:
     view, digest = memoryview(data), hashlib.sha256()
     at = 0
     for link in _links(data):
-        for packet in (link.packets[0], *link.packets[2:]):
+        for packet in link.coding:
             digest.update(len(packet).to_bytes(8, "big") + packet)
         at = at or link.pages[-1].end
     for page in _pages(data, at):
@@ -139,12 +170,11 @@ def _pages(data: bytes, at: int) -> Iterator[Page]:
             if data.find(b"OggS", at) >= 0:
                 raise CorruptMedia("there are stray bytes between Ogg pages")
             return
-        body = at + _HEADER + data[at + 26]
-        end = body + sum(data[at + _HEADER : body])
-        if end > len(data):
+        page = Page.at(at, data[at : at + MOST_HEADER])
+        if page is None or page.end > len(data):
             return
-        yield Page(at, body, end)
-        at = end
+        yield page
+        at = page.end
 
 
 @bounded(64, "streams in a chain")
@@ -171,7 +201,7 @@ def _headers(data: bytes, first: Page, following: Iterator[Page]) -> Headers:
     kind = next((kind for kind in _KINDS if identification.startswith(kind)), None)
     if kind is None:
         raise UnsupportedFormat(
-            "an Ogg file that holds neither Vorbis nor Opus", remedy="Convert it to one of them"
+            "an Ogg file that holds neither Vorbis, Opus nor FLAC", remedy="Convert it to Opus"
         )
     magic, count = _KINDS[kind]
     packets, pages, partial = [identification], [first], bytearray()
@@ -190,13 +220,27 @@ def _headers(data: bytes, first: Page, following: Iterator[Page]) -> Headers:
                 packets.append(bytes(partial))
                 partial.clear()
                 last = place == len(lacing)
+                if not count and packets[-1] >= b"\x80":  # the last block of FLAC
+                    count = len(packets)
                 apart |= last and len(packets) == 2
                 exact = last and len(packets) == count
-        if len(packets) >= count:
+        if 0 < count <= len(packets):
             break
-    if len(packets) < count or not packets[1].startswith(magic):
+    if not 0 < count <= len(packets) or not packets[1].startswith(magic):
         raise CorruptMedia("an Ogg file lacks its comment header, or is cut off in it")
+    magic = magic or _block_header(packets[1:count])
     return Headers(magic, packets[:count], pages, apart, exact)
+
+
+def _block_header(blocks: list[bytes]) -> bytes:
+    """Return the header of the first of FLAC's metadata blocks, which holds the comments."""
+    first = blocks[0]
+    # What begins with 0xff is sound already.
+    if any(block[:1] in (b"", b"\xff") for block in blocks) or first[0] & 0x7F != _COMMENT:
+        raise CorruptMedia("the comments of FLAC in Ogg do not stand where they must")
+    if int.from_bytes(first[1:4], "big") != len(first) - 4:
+        raise CorruptMedia("the comments of FLAC in Ogg are not as long as they say")
+    return first[:4]
 
 
 def _checked(data: bytes, page: Page) -> bytes:
@@ -215,7 +259,7 @@ def _relabelled(headers: Headers, label: bytes) -> bytes:
     if headers.magic == b"OpusTags" and old.rest and not old.rest.strip(b"\0"):
         left = len(headers.packets[1]) - len(headers.magic) - len(new.pack()) + len(old.rest)
         new = vorbis.Comments(new.vendor, new.fields, bytes(max(0, left)))
-    return headers.magic + new.pack()
+    return headers.with_comments(new.pack())
 
 
 def _paginated(packets: list[bytes], serial: bytes, number: int) -> list[bytes]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from enum import StrEnum
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
-from aiglabel.containers import id3, m4a
-from aiglabel.errors import MediaError, UnsupportedFormat
+from aiglabel.containers import id3, m4a, mp3, ogg
+from aiglabel.containers.tags import read_at
+from aiglabel.errors import MediaError, ResourceLimit, UnsupportedFormat
 
 HEAD_BYTES = 4096  # enough for every rule below
 
@@ -50,7 +52,7 @@ class SoundFormat(StrEnum):
     WAV = "wav"
     FLAC = "flac"
     MP3 = "mp3"
-    OGG = "ogg"  # Vorbis
+    OGG = "ogg"  # Vorbis or FLAC
     OPUS = "opus"
     M4A = "m4a"
 
@@ -77,7 +79,6 @@ _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b
 _AVIF_BRANDS = {b"avif", b"avis"}
 _M4A_BRANDS = {b"M4A ", b"M4B ", b"M4P "}
 _STILLS = {b"jpeg", b"mjpa", b"mjpb", b"png "}
-_MOST_PADDING = 1 << 16
 _PICTURES = "JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIC"
 _SOUNDS = "WAV, FLAC, MP3, M4A, Ogg Vorbis or Opus"
 # What is often tried, and by whoever asks for the other family.
@@ -92,8 +93,6 @@ _KNOWN = {
     b"\x1a\x45\xdf\xa3": "Matroska or WebM", b"FLV": "FLV", b"%PDF": "PDF", b"PK\3\4": "ZIP",
     b"<?xml": "XML", b"#EXTM3U": "a playlist",
 }  # fmt: skip
-_KBPS_1 = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)  # MPEG-1 layer III
-_KBPS_2 = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)  # MPEG-2 and 2.5
 
 
 def sniff(data: bytes) -> Format:
@@ -104,25 +103,32 @@ def sniff(data: bytes) -> Format:
     UnsupportedFormat
         For anything else, saying what it looks like where that is known.
     """
-    return _picture(data) or _refuse(data, "a picture format", _PICTURES)
+    head = bytes(data[:HEAD_BYTES])
+    return _picture(head) or _refuse(io.BytesIO(head), "a picture format", _PICTURES)
 
 
-def sniff_sound(data: bytes) -> SoundFormat:
+def sniff_sound(data: bytes | BinaryIO) -> SoundFormat:
     """Return the sound format of `data`.
 
-    The first `HEAD_BYTES` are enough, but for MP3 and FLAC behind a longer ID3 tag, which is taken
-    for that of an MP3, and for MP4, where only the tracks tell sound from video: without ``moov``
-    the brand of an M4A is believed.
+    Of bytes the first `HEAD_BYTES` are enough, but for MP3 and FLAC behind a longer ID3 tag, which
+    is taken for that of an MP3, and for MP4, where only the tracks tell sound from video: without
+    ``moov`` the brand of an M4A is believed.
+
+    Parameters
+    ----------
+    data : bytes or open binary file
+        A file is read in places, whatever its length, and its position is moved.
 
     Raises
     ------
     UnsupportedFormat
         For anything else, saying what it looks like and what to do, where that is known.
     """
-    return _sound(data) or _refuse(data, "a sound format", _SOUNDS)
+    file = _opened(data)
+    return _sound(file) or _refuse(file, "a sound format", _SOUNDS)
 
 
-def sniff_media(data: bytes) -> Format | SoundFormat:
+def sniff_media(data: bytes | BinaryIO) -> Format | SoundFormat:
     """Return the format of a picture or a sound; as much of `data` is needed as by `sniff_sound`.
 
     Raises
@@ -130,21 +136,34 @@ def sniff_media(data: bytes) -> Format | SoundFormat:
     UnsupportedFormat
         For anything else. Raw AAC, films and Ogg of other codecs are refused as by `sniff_sound`.
     """
-    found = _picture(data) or _sound(data)
+    file = _opened(data)
+    found = _picture(read_at(file, 0, HEAD_BYTES)) or _sound(file)
     return found or _refuse(
-        data, "a picture or sound format", f"{_PICTURES} for pictures, {_SOUNDS} for sound"
+        file, "a picture or sound format", f"{_PICTURES} for pictures, {_SOUNDS} for sound"
     )
 
 
-def _refuse(data: bytes, wanted: str, formats: str) -> NoReturn:
+def _opened(data: bytes | BinaryIO) -> BinaryIO:
+    return io.BytesIO(data) if isinstance(data, (bytes, bytearray, memoryview)) else data
+
+
+def _refuse(file: BinaryIO, wanted: str, formats: str) -> NoReturn:
+    head = read_at(file, 0, HEAD_BYTES)
+    name = _name(head)
+    looks = f"it looks like {name}" if name else "unknown first bytes"
     raise UnsupportedFormat(
-        f"not {wanted} this toolkit reads ({_guess(bytes(data[:HEAD_BYTES]))})",
+        f"not {wanted} this toolkit reads ({looks if head else 'the file is empty'})",
         remedy=f"Use {formats}",
     )
 
 
-def _picture(data: bytes) -> Format | None:
-    head = bytes(data[:HEAD_BYTES])
+def _name(head: bytes) -> str:
+    """Return what bytes look like to whoever does not read them; empty if unknown."""
+    known = next((name for magic, name in _KNOWN.items() if head.startswith(magic)), "")
+    return known or ("MP4 or QuickTime" if head[4:8] == b"ftyp" else "")
+
+
+def _picture(head: bytes) -> Format | None:
     if head.startswith(b"\xff\xd8\xff"):
         return Format.JPEG
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -166,42 +185,51 @@ def _picture(data: bytes) -> Format | None:
     return None
 
 
-def _sound(data: bytes) -> SoundFormat | None:
-    head = bytes(data[:HEAD_BYTES])
+def _sound(file: BinaryIO) -> SoundFormat | None:
+    head = read_at(file, 0, HEAD_BYTES)
     if head[:4] in (b"RIFF", b"RF64", b"BW64") and head[8:12] == b"WAVE":
         return SoundFormat.WAV
     if head.startswith(b"OggS"):
-        return _sniff_ogg(head)
+        return _of_ogg(head)
     if head[4:8] == b"ftyp":
-        return _sniff_mp4(data, head)
-    at = 0
-    for _ in range(4):
-        at += id3.size_at(data, at)
-    if data[at : at + 4] == b"fLaC":
+        return _of_mp4(file, head)
+    try:
+        start = id3.after(file)
+    except ResourceLimit:
+        return None
+    behind = read_at(file, start, 16)
+    if behind.startswith(b"fLaC"):
         return SoundFormat.FLAC
-    if _is_adts(data, at):
+    if _is_adts(file, start):
         raise UnsupportedFormat(
             "raw AAC (ADTS) has no place for metadata",
             remedy="Put it into an M4A without coding it again: ffmpeg -i in.aac -c copy out.m4a",
         )
-    return SoundFormat.MP3 if _is_mp3(data, at) or (at and at >= len(data)) else None
+    if start and not behind:
+        return SoundFormat.MP3
+    # Frames may stand behind some junk, but not anywhere in a file of another kind.
+    found = not _name(behind) and mp3.first_frame(file, start) is not None
+    return SoundFormat.MP3 if found else None
 
 
-def _sniff_ogg(head: bytes) -> SoundFormat:
-    packet = head[27 + int.from_bytes(head[26:27], "big") :]  # behind the lacing values
-    kinds = {b"\x01vorbis": SoundFormat.OGG, b"OpusHead": SoundFormat.OPUS}
+def _of_ogg(head: bytes) -> SoundFormat:
+    page = ogg.Page.at(0, head)
+    packet = head[page.body :] if page else b""
+    kinds = {
+        b"\x01vorbis": SoundFormat.OGG, ogg.FLAC: SoundFormat.OGG, b"OpusHead": SoundFormat.OPUS,
+    }  # fmt: skip
     for magic, fmt in kinds.items():
         if packet.startswith(magic):
             return fmt
     raise UnsupportedFormat(
-        "an Ogg file whose first stream is neither Vorbis nor Opus",
-        remedy="Convert it to one of them, or to FLAC",
+        "an Ogg file whose first stream is neither Vorbis, Opus nor FLAC",
+        remedy="Convert it to one of them",
     )
 
 
-def _sniff_mp4(data: bytes, head: bytes) -> SoundFormat:
+def _of_mp4(file: BinaryIO, head: bytes) -> SoundFormat:
     try:
-        kinds = list(m4a.kinds(data))
+        kinds = [kind for _, *kind in m4a.kinds(m4a.movie_of(file))]
     except MediaError:  # a head only, or a broken file, which its reader will describe
         kinds = []
     # An audio book may have a track of still pictures, its chapters.
@@ -215,53 +243,10 @@ def _sniff_mp4(data: bytes, head: bytes) -> SoundFormat:
     )
 
 
-def _is_mp3(data: bytes, at: int) -> bool:
-    """Whether MPEG layer III frames follow one another at `at`, as far as `data` goes.
-
-    Behind an ID3 tag one is enough.
-    """
-    frames = 1 if at else 3
-    padding = data[at : at + _MOST_PADDING]
-    at += len(padding) - len(padding.lstrip(b"\0"))  # some writers leave it outside the tag
-    first = data[at : at + 4]
-    for number in range(frames):
-        head = data[at : at + 4]
-        size = _layer3_size(head)
-        if not size or (head[1] ^ first[1]) & 0xFE or (head[2] ^ first[2]) & 0x0C:
-            return False
-        at += size
-        if at + 4 > len(data):
-            return number > 0 or at <= len(data)
-    return True
-
-
-def _layer3_size(head: bytes) -> int:
-    """Return the bytes of the MPEG layer III frame with this header; 0 if it is none."""
-    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE6 != 0xE2:
-        return 0
-    version, rate, bits = head[1] >> 3 & 3, head[2] >> 2 & 3, head[2] >> 4
-    if version == 1 or rate == 3 or bits in (0, 15):
-        return 0
-    hz = (44100, 48000, 32000)[rate] >> {3: 0, 2: 1, 0: 2}[version]
-    kbps = (_KBPS_1 if version == 3 else _KBPS_2)[bits - 1]
-    return (144 if version == 3 else 72) * kbps * 1000 // hz + (head[2] >> 1 & 1)
-
-
-def _is_adts(data: bytes, at: int) -> bool:
-    head = data[at : at + 7]
+def _is_adts(file: BinaryIO, at: int) -> bool:
+    head = read_at(file, at, 7)
     if len(head) < 7 or head[0] != 0xFF or head[1] & 0xF6 != 0xF0 or head[2] >> 2 & 15 > 12:
         return False
     size = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
-    following = data[at + size : at + size + 2]
+    following = read_at(file, at + size, 2)
     return size >= 7 and (len(following) < 2 or following == head[:2])
-
-
-def _guess(head: bytes) -> str:
-    if not head:
-        return "the file is empty"
-    for magic, name in _KNOWN.items():
-        if head.startswith(magic):
-            return f"it looks like {name}"
-    if head[4:8] == b"ftyp":
-        return "it looks like MP4 or QuickTime"
-    return "unknown first bytes"

@@ -53,6 +53,17 @@ def read_tags(data: bytes, fmt: SoundFormat) -> Tags:
     return _FAMILIES[fmt].read(data)
 
 
+def read_xmp(data: bytes, fmt: SoundFormat) -> list[bytes]:
+    """Return every XMP packet of a sound, as stored; Ogg has no place for one.
+
+    Raises
+    ------
+    CorruptMedia, ResourceLimit, UnsupportedFormat
+        As `read_tags`.
+    """
+    return read_tags(data, fmt).packets
+
+
 def labels(tags: Tags) -> list[TextField]:
     """Return the texts whose key or XMP property is AIGC, in the carriers they were found in.
 

@@ -1,9 +1,10 @@
-"""What every sound container gives and takes: texts, XMP packets, one label."""
+"""What every sound container gives and takes: texts, XMP packets, one label; and reads of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from aiglabel.containers.texts import TextField
 from aiglabel.errors import LabelError, ResourceLimit
@@ -82,6 +83,12 @@ def label_bytes(text: str) -> bytes:
     if len(raw) > _MOST_LABEL:
         raise ResourceLimit(f"a label is longer than {_MOST_LABEL} bytes")
     return raw
+
+
+def read_at(file: BinaryIO, at: int, count: int) -> bytes:
+    """Return up to `count` bytes of an open file from `at`, fewer where it ends."""
+    file.seek(at)
+    return file.read(count)
 
 
 def replaced(old: Iterable[tuple[bool, bytes]], new: bytes) -> Iterator[bytes]:

@@ -19,13 +19,15 @@ from typing import IO, Any
 
 import numpy as np
 
+from aiglabel.containers.sniff import SoundFormat
 from aiglabel.errors import CorruptMedia, MediaError
 from aiglabel.media import ffmpeg
 from aiglabel.media.sound_coding import Coding, Samples
-from aiglabel.media.sound_format import Container
 
 Input = tuple[str, Mapping[str, Any]]
 
+_DEMUXERS = {SoundFormat.M4A: "mov", SoundFormat.OPUS: "ogg"}
+_MUXERS = {SoundFormat.M4A: "ipod", SoundFormat.OPUS: "ogg"}
 _STALL_S = 120.0
 _LOOK_S = 60.0
 _STREAM = re.compile(
@@ -45,21 +47,27 @@ class Seen:
     layout: str | None
 
 
-def source_options(container: Container) -> dict[str, Any]:
+def source_options(container: SoundFormat) -> dict[str, Any]:
     """Return the input options that keep ffmpeg from choosing a demuxer or another file."""
-    return {"f": container.demuxer, "protocol_whitelist": "file,pipe"}
+    demuxer = _DEMUXERS.get(container, container.value)
+    return {"f": demuxer, "protocol_whitelist": "file,pipe"}
+
+
+def muxer(container: SoundFormat) -> str:
+    """Return the name of ffmpeg's muxer."""
+    return _MUXERS.get(container, container.value)
 
 
 def tag_options(coding: Coding) -> dict[str, Any]:
     """Return the input options for reading tags and chapters."""
     options = source_options(coding.container)
-    if coding.container is Container.MP3 and coding.delay:
+    if coding.container is SoundFormat.MP3 and coding.delay:
         # ffmpeg moves chapters towards the front by the coder's delay, which is no part of them.
         options["itsoffset"] = coding.delay / coding.rate
     return options
 
 
-def look(path: str, container: Container) -> Seen:
+def look(path: str, container: SoundFormat) -> Seen:
     """Open a file as `container` and return what ffmpeg says of its first sound stream.
 
     Raises

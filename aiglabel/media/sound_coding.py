@@ -8,9 +8,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from aiglabel.containers.sniff import SoundFormat
 from aiglabel.errors import UnsupportedFormat
 from aiglabel.media.atomic import Source
-from aiglabel.media.sound_format import Container
 
 Samples = NDArray[np.float32]
 Codec = Literal["pcm", "flac", "alac", "mp3", "aac", "vorbis", "opus"]
@@ -24,12 +24,13 @@ MASKS = {
 }  # fmt: skip
 _USUAL = ("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1")
 
-CODECS: dict[Container, tuple[Codec, ...]] = {
-    Container.WAV: ("pcm",),
-    Container.FLAC: ("flac",),
-    Container.MP3: ("mp3",),
-    Container.M4A: ("aac", "alac"),
-    Container.OGG: ("opus", "vorbis", "flac"),
+CODECS: dict[SoundFormat, tuple[Codec, ...]] = {
+    SoundFormat.WAV: ("pcm",),
+    SoundFormat.FLAC: ("flac",),
+    SoundFormat.MP3: ("mp3",),
+    SoundFormat.M4A: ("aac", "alac"),
+    SoundFormat.OGG: ("vorbis", "flac", "opus"),
+    SoundFormat.OPUS: ("opus",),
 }
 LOSSLESS = ("pcm", "flac", "alac")
 
@@ -48,11 +49,11 @@ def layout_of(mask: int, channels: int) -> str | None:
 
 @dataclass(frozen=True)
 class Coding:
-    """Container, codec and its parameters.
+    """SoundFormat, codec and its parameters.
 
     Parameters
     ----------
-    container : Container
+    container : SoundFormat
     codec : {"pcm", "flac", "alac", "mp3", "aac", "vorbis", "opus"}
     rate : int
         Samples a second (Hz) of the decoded sound; 48000 for every Opus.
@@ -76,7 +77,7 @@ class Coding:
         WAV: kinds of header.
     """
 
-    container: Container
+    container: SoundFormat
     codec: Codec
     rate: int
     channels: int
@@ -92,18 +93,25 @@ class Coding:
     rf64: bool = False
 
     @property
+    def ogg(self) -> bool:
+        """Whether the codec, Opus, Vorbis or FLAC, is in Ogg pages."""
+        return self.container in (SoundFormat.OGG, SoundFormat.OPUS)
+
+    @property
     def lossless(self) -> bool:
         """Whether what is encoded comes back as it was."""
         return self.codec in LOSSLESS
 
     def into(
-        self, container: Container, codec: Codec | None = None, *, bitrate: int | None = None
+        self, container: SoundFormat, codec: Codec | None = None, *, bitrate: int | None = None
     ) -> Coding:
         """Return the coding of the same sound in another container.
 
+        Opus in ``SoundFormat.OGG`` is taken for what it is, ``SoundFormat.OPUS``.
+
         Parameters
         ----------
-        container : Container
+        container : SoundFormat
         codec : str, optional
             By default the source's where `container` takes it, else the container's first of
             `CODECS`.
@@ -127,7 +135,7 @@ class Coding:
         lossless = codec in LOSSLESS
         return replace(
             self,
-            container=container,
+            container=SoundFormat.OPUS if codec == "opus" else container,
             codec=codec,
             bits=bits if lossless else None,
             floating=self.floating and codec == "pcm",

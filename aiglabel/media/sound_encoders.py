@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 
+from aiglabel.containers.mp3 import KBPS_1, KBPS_2
+from aiglabel.containers.sniff import SoundFormat
 from aiglabel.errors import UnsupportedFormat
+from aiglabel.media.ffmpeg_audio import muxer
 from aiglabel.media.sound_coding import Codec, Coding, usual_layout
-from aiglabel.media.sound_format import Container
 
 OPUS_RATE = 48_000
 _MP3_RATES = (8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 _AAC_RATES = (*_MP3_RATES, 7350, 64_000, 88_200, 96_000)
-_MP3_1 = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
-_MP3_2 = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
-_MP3_25 = (8, 16, 24, 32, 40, 48, 56, 64)
+_KBPS_25 = KBPS_2[:8]  # all that LAME knows of MPEG-2.5
 # libvorbis at 44.1 kHz: nominal kbit/s of two coupled channels, and of one alone, at quality 0 to
 # 10. Below 0 ffmpeg does not pass the quality on.
 _VORBIS_PAIR = (64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 500)
@@ -109,7 +109,7 @@ def fitting(coding: Coding) -> Coding:
 def _fitting_bitrate(coding: Coding, bitrate: int) -> int:
     """Return the nearest bit rate the encoder has; of the fixed ones of MP3 the next higher."""
     if coding.codec == "mp3":
-        steps = _MP3_1 if coding.rate >= 32_000 else _MP3_2 if coding.rate >= 16_000 else _MP3_25
+        steps = KBPS_1 if coding.rate >= 32_000 else KBPS_2 if coding.rate >= 16_000 else _KBPS_25
         if coding.variable:
             return min(max(bitrate, steps[0] * 1000), steps[-1] * 1000)
         return next((step * 1000 for step in steps if step * 1000 >= bitrate), steps[-1] * 1000)
@@ -139,7 +139,7 @@ def raw_kind(coding: Coding) -> str:
 def encoder_options(coding: Coding) -> dict[str, Any]:
     """Return ffmpeg's output options for a coding that went through `fitting`."""
     options: dict[str, Any] = {
-        "f": coding.container.muxer,
+        "f": muxer(coding.container),
         "c:a": BOUNDS[coding.codec].encoder,
         # No version strings and no random serial numbers: the same sound gives the same file.
         "fflags": "+bitexact",
@@ -168,7 +168,7 @@ def encoder_options(coding: Coding) -> dict[str, Any]:
         options["abr"] = 1
     if coding.codec == "opus":
         options["ar"] = OPUS_RATE
-    if coding.container is Container.M4A:
+    if coding.container is SoundFormat.M4A:
         # Edit lists count in ticks of the movie: one a sample makes the length exact.
         options |= {"movflags": "+faststart", "movie_timescale": coding.rate}
     return options

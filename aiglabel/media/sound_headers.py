@@ -13,11 +13,13 @@ import struct
 from dataclasses import replace
 from typing import BinaryIO
 
-from aiglabel.containers.isobmff import Box, boxes, media_tables
-from aiglabel.errors import CorruptMedia, ResourceLimit, UnsupportedFormat
-from aiglabel.media import sound_format
+from aiglabel.containers import id3, m4a, mp3
+from aiglabel.containers.isobmff import Box, boxes, media_tables, movie
+from aiglabel.containers.ogg import FLAC, MOST_HEADER, Page
+from aiglabel.containers.sniff import SoundFormat
+from aiglabel.containers.tags import read_at
+from aiglabel.errors import CorruptMedia, UnsupportedFormat
 from aiglabel.media.sound_coding import Codec, Coding, usual_layout
-from aiglabel.media.sound_format import Container
 
 _MP3_DECODER_DELAY = 529  # 528 samples of the filter bank and one of the decoder
 # ES_Descriptor, and in it DecoderConfigDescriptor: object type, …, mean bit rate. Lengths take one
@@ -26,23 +28,21 @@ _ESDS = re.compile(
     rb"esds.{4}\x03[\x80-\xff]{0,3}[\x00-\x7f].{3}\x04[\x80-\xff]{0,3}[\x00-\x7f](.).{8}(.{4})",
     re.DOTALL,
 )
-_MAX_MOOV = 64 << 20
-_MAX_BOXES = 4096
 _MAX_HEADER_PAGES = 1000
 _OPUS_RATE = 48_000
 
 
 def read_flac(file: BinaryIO) -> Coding:
     """Read STREAMINFO."""
-    start = sound_format.after_id3(file)
+    start = id3.after(file)
     file.seek(start + 4)
     body = file.read(4 + 34)
     if len(body) < 38 or body[0] & 0x7F != 0:
         raise CorruptMedia("the FLAC file does not begin with STREAMINFO")
-    return _flac_info(body[4:], Container.FLAC)
+    return _flac_info(body[4:], SoundFormat.FLAC)
 
 
-def _flac_info(body: bytes, container: Container) -> Coding:
+def _flac_info(body: bytes, container: SoundFormat) -> Coding:
     packed = int.from_bytes(body[10:18], "big")
     channels = (packed >> 41 & 7) + 1
     return Coding(
@@ -58,15 +58,15 @@ def _flac_info(body: bytes, container: Container) -> Coding:
 
 def read_mp3(file: BinaryIO) -> Coding:
     """Read the first frame's header and, where it is one, its Xing and LAME fields."""
-    start = sound_format.first_frame(file, sound_format.after_id3(file))
+    start = mp3.first_frame(file, id3.after(file))
     if start is None:
         raise CorruptMedia("the MP3 file has no frame")
     end = file.seek(0, os.SEEK_END)
-    frame = _read(file, start, sound_format.frame_size(_read(file, start, 4)))
-    bitrate, rate, first = sound_format.frame_rates(frame[:4])
+    frame = read_at(file, start, mp3.frame_size(read_at(file, start, 4)))
+    bitrate, rate, first = mp3.frame_rates(frame[:4])
     mono = frame[3] >> 6 == 3
     coding = Coding(
-        Container.MP3,
+        SoundFormat.MP3,
         "mp3",
         rate,
         1 if mono else 2,
@@ -80,10 +80,10 @@ def read_mp3(file: BinaryIO) -> Coding:
         return coding
     flags = int.from_bytes(frame[at + 4 : at + 8], "big")
     coding = replace(coding, variable=tag == b"Xing")
-    second = _read(file, start + len(frame), 4)
-    if tag == b"Info" and sound_format.frame_size(second):
+    second = read_at(file, start + len(frame), 4)
+    if tag == b"Info" and mp3.frame_size(second):
         # The frame with these fields holds no sound and may be of another size than the rest.
-        coding = replace(coding, bitrate=sound_format.frame_rates(second)[0])
+        coding = replace(coding, bitrate=mp3.frame_rates(second)[0])
     if not flags & 1:
         return coding
     frames = int.from_bytes(frame[at + 8 : at + 12], "big")
@@ -104,9 +104,11 @@ def read_mp3(file: BinaryIO) -> Coding:
 
 def read_ogg(file: BinaryIO) -> Coding:
     """Read the first packet of the first stream, and the time stamp of its last page."""
-    page = _read(file, 0, 27 + 255 + 512)
-    packet = page[27 + page[26] :]
-    serial = page[14:18]
+    head = read_at(file, 0, MOST_HEADER + 512)
+    page = Page.at(0, head)
+    if page is None:
+        raise CorruptMedia("the Ogg file does not begin with a page")
+    packet, serial = head[page.body :], head[14:18]
     try:
         coding, skip = _ogg_codec(packet)
     except (struct.error, IndexError) as exc:
@@ -114,7 +116,7 @@ def read_ogg(file: BinaryIO) -> Coding:
     last = _last_granule(file, serial)
     samples = None if last is None or last < skip else last - skip
     # RFC 7845, 4.6: the stream may be cut out of a longer one; then the length is not known here.
-    size = file.seek(0, os.SEEK_END) - _first_sound_page(file)[0]
+    size = file.seek(0, os.SEEK_END) - _first_sound_page(file)[0].start
     if coding.bitrate is None and not coding.lossless and samples:
         coding = replace(coding, bitrate=max(6000, size * 8 * coding.rate // samples))
     return replace(coding, samples=samples, delay=skip or None)
@@ -122,46 +124,44 @@ def read_ogg(file: BinaryIO) -> Coding:
 
 def single_page(file: BinaryIO) -> bool:
     """Whether all sound of an Ogg file is in one page, which is then both first and last."""
-    at, flags = _first_sound_page(file)
-    if not flags & 4:
-        return False
-    page = _read(file, at, 27 + 255)
+    page, flags = _first_sound_page(file)
     # Another stream may follow (chained Ogg).
-    return at + 27 + page[26] + sum(page[27 : 27 + page[26]]) >= file.seek(0, os.SEEK_END)
+    return bool(flags & 4) and page.end >= file.seek(0, os.SEEK_END)
 
 
-def _first_sound_page(file: BinaryIO) -> tuple[int, int]:
-    """Return offset and flags of the first page with a time stamp; headers have none (0)."""
+def _first_sound_page(file: BinaryIO) -> tuple[Page, int]:
+    """Return the first page with a time stamp, and its flags; headers have none (0)."""
     at = 0
     for _ in range(_MAX_HEADER_PAGES):
-        page = _read(file, at, 27 + 255)
-        if page[:4] != b"OggS" or len(page) < 27:
+        head = read_at(file, at, MOST_HEADER)
+        page = Page.at(at, head)
+        if page is None:
             break
-        if int.from_bytes(page[6:14], "little", signed=True) > 0:
-            return at, page[5]
-        at += 27 + page[26] + sum(page[27 : 27 + page[26]])
-    return 0, 0
+        if int.from_bytes(head[6:14], "little", signed=True) > 0:
+            return page, head[5]
+        at = page.end
+    return Page(0, 0, 0), 0
 
 
 def _ogg_codec(packet: bytes) -> tuple[Coding, int]:
     if packet.startswith(b"OpusHead"):
         channels, skip = struct.unpack_from("<BH", packet, 9)
         layout = usual_layout(channels) if packet[18] <= 1 else None
-        return Coding(Container.OGG, "opus", _OPUS_RATE, channels, layout), skip
+        return Coding(SoundFormat.OPUS, "opus", _OPUS_RATE, channels, layout), skip
     if packet.startswith(b"\x01vorbis"):
         channels, rate, most, nominal, _ = struct.unpack_from("<BIiii", packet, 11)
         bitrate = nominal if nominal > 0 else most if most > 0 else None
         layout = usual_layout(channels)
-        return Coding(Container.OGG, "vorbis", rate, channels, layout, bitrate=bitrate), 0
-    if packet.startswith(b"\x7fFLAC") and len(packet) >= 17 + 34:
-        return _flac_info(packet[17:], Container.OGG), 0
+        return Coding(SoundFormat.OGG, "vorbis", rate, channels, layout, bitrate=bitrate), 0
+    if packet.startswith(FLAC) and len(packet) >= 17 + 34:
+        return _flac_info(packet[17:], SoundFormat.OGG), 0
     raise UnsupportedFormat("an Ogg file whose first stream is not Vorbis, Opus or FLAC")
 
 
 def _last_granule(file: BinaryIO, serial: bytes) -> int | None:
     """Return the time stamp of the last page, None where that is of another stream (chained)."""
     end = file.seek(0, os.SEEK_END)
-    tail = _read(file, max(0, end - (1 << 17)), 1 << 17)
+    tail = read_at(file, max(0, end - (1 << 17)), 1 << 17)
     at = tail.rfind(b"OggS")
     while at >= 0:
         granule = int.from_bytes(tail[at + 6 : at + 14], "little", signed=True)
@@ -183,68 +183,31 @@ def read_m4a(file: BinaryIO) -> Coding:
     Raises
     ------
     UnsupportedFormat
-        The file has a picture track, no sound, or sound that is not AAC or ALAC.
+        The file has no sound, or sound that is not AAC or ALAC.
     CorruptMedia
         The boxes lie.
     """
-    moov = _moov(file)
-    tracks = [box for box in boxes(moov) if box.kind == b"trak"]
-    kinds = [_handler(moov, track) for track in tracks]
-    if b"vide" in kinds:
-        raise UnsupportedFormat("it is a film, not a sound", remedy="Use the commands for films")
-    if b"soun" not in kinds:
+    moov = m4a.movie_of(file)
+    track = next((track for track, kind, _ in m4a.kinds(moov) if kind == b"soun"), None)
+    if track is None:
         raise UnsupportedFormat("the MP4 file has no sound track")
-    return _track(moov, tracks[kinds.index(b"soun")])
-
-
-def _moov(file: BinaryIO) -> bytes:
-    end = file.seek(0, os.SEEK_END)
-    at = 0
-    for _ in range(_MAX_BOXES):
-        head = _read(file, at, 16)
-        if len(head) < 8:
-            break
-        size, kind, body = int.from_bytes(head[:4], "big"), head[4:8], 8
-        if size == 1 and len(head) == 16:
-            size, body = int.from_bytes(head[8:16], "big"), 16
-        size = size or end - at
-        if size < body or at + size > end:
-            raise CorruptMedia(f"the {kind!r} box at byte {at} runs past the end of the file")
-        if kind == b"moov":
-            if size > _MAX_MOOV:
-                raise ResourceLimit("the moov box of the MP4 file is over 64 MB")
-            return _read(file, at + body, size - body)
-        at += size
-    raise CorruptMedia("the MP4 file has no moov box")
-
-
-def _handler(moov: bytes, track: Box) -> bytes:
-    for media in boxes(moov, track.body, track.end):
-        if media.kind == b"mdia":
-            for box in boxes(moov, media.body, media.end):
-                if box.kind == b"hdlr":
-                    return moov[box.body + 8 : box.body + 12]
-    return b""
+    return _track(moov, track)
 
 
 def _track(moov: bytes, track: Box) -> Coding:
-    found = {box.kind: box for box in boxes(moov, track.body, track.end)}
-    if b"mdia" not in found:
-        raise CorruptMedia("the sound track has no mdia box")
-    inside = {box.kind: box for box in boxes(moov, found[b"mdia"].body, found[b"mdia"].end)}
     tables = {box.kind: box for box in media_tables(moov, track)}
-    if b"stsd" not in tables or b"mdhd" not in inside:
+    if b"stsd" not in tables or b"mdhd" not in tables:
         raise CorruptMedia("the sound track does not say how it is coded")
     codec, channels, bits, rate, bitrate = _sample_entry(moov, tables[b"stsd"])
-    scale, length = _times(moov, inside[b"mdhd"])
-    delay, samples = _edit(moov, found.get(b"edts"), scale, length)
+    scale, length = _times(moov, tables[b"mdhd"])
+    delay, samples = _edit(moov, tables.get(b"edts"), scale, length)
     exact = _gapless_text(moov)
     if exact:
         delay, samples = exact[0], exact[2]
         length = sum(exact)
     padding = length - delay - samples
     coding = Coding(
-        Container.M4A, codec, rate or scale, channels, usual_layout(channels),
+        SoundFormat.M4A, codec, rate or scale, channels, usual_layout(channels),
         bits=bits if codec == "alac" else None, bitrate=bitrate,
     )  # fmt: skip
     if (
@@ -295,13 +258,15 @@ def _times(moov: bytes, box: Box) -> tuple[int, int]:
 
 def _edit(moov: bytes, edts: Box | None, scale: int, length: int) -> tuple[int, int]:
     """Return where the first edit begins and how long it is, in samples."""
-    movie = next((box for box in boxes(moov) if box.kind == b"mvhd"), None)
+    root = movie(moov)
+    whole = boxes(moov, root.body, root.end) if root else iter(())
+    mvhd = next((box for box in whole if box.kind == b"mvhd"), None)
     inside = boxes(moov, edts.body, edts.end) if edts else iter(())
     elst = next((box for box in inside if box.kind == b"elst"), None)
-    if movie is None or elst is None:
+    if mvhd is None or elst is None:
         return 0, length
     try:
-        ticks, _ = _times(moov, movie)
+        ticks, _ = _times(moov, mvhd)
         long = moov[elst.body] == 1
         if int.from_bytes(moov[elst.body + 4 : elst.body + 8], "big") != 1:
             return 0, length
@@ -326,8 +291,3 @@ def _gapless_text(moov: bytes) -> tuple[int, int, int] | None:
         return None
     delay, padding, samples = (int(group, 16) for group in found.groups())
     return delay, padding, samples
-
-
-def _read(file: BinaryIO, at: int, count: int) -> bytes:
-    file.seek(at)
-    return file.read(count)

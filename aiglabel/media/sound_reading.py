@@ -15,20 +15,21 @@ from typing import BinaryIO
 
 import numpy as np
 
+from aiglabel.containers.sniff import SoundFormat, sniff_sound
 from aiglabel.errors import AigLabelError, CorruptMedia, MediaError
 from aiglabel.media import ffmpeg_audio, sound_headers, wave_file
 from aiglabel.media.atomic import Source, read_source
 from aiglabel.media.limits import Limits
 from aiglabel.media.sound_coding import Coding, Samples
-from aiglabel.media.sound_format import Container, container_of
 
 BLOCK = 1 << 16
 _FRAME_MOST = 4608  # samples: what a header may promise more than comes (the last MP3 frames)
 _HEADERS = {
-    Container.FLAC: sound_headers.read_flac,
-    Container.MP3: sound_headers.read_mp3,
-    Container.OGG: sound_headers.read_ogg,
-    Container.M4A: sound_headers.read_m4a,
+    SoundFormat.FLAC: sound_headers.read_flac,
+    SoundFormat.MP3: sound_headers.read_mp3,
+    SoundFormat.OGG: sound_headers.read_ogg,
+    SoundFormat.OPUS: sound_headers.read_ogg,
+    SoundFormat.M4A: sound_headers.read_m4a,
 }
 
 
@@ -56,8 +57,8 @@ class OpenSound:
         decoded = ffmpeg_audio.read_blocks(self.path, self.coding, size, seconds=stop)
         # ffmpeg before version 8 leaves the last frame of AAC whole, and all leave it so in Ogg
         # of one page, which is then both first and last.
-        ogg = self.coding.container is Container.OGG and sound_headers.single_page(self.file)
-        cut = ogg or self.coding.container is Container.M4A
+        ogg = self.coding.ogg and sound_headers.single_page(self.file)
+        cut = ogg or self.coding.container is SoundFormat.M4A
         return _judged(decoded, self.coding, self.coding.samples if cut else None, self.limits)
 
 
@@ -89,8 +90,8 @@ def _open(src: Source, limits: Limits, stack: ExitStack) -> OpenSound:
         file: BinaryIO = io.BytesIO(data)
     else:
         file = stack.enter_context(_regular_file(path, limits))
-    container = container_of(file)
-    if container is Container.WAV:
+    container = sniff_sound(file)
+    if container is SoundFormat.WAV:
         wave = wave_file.read_header(file, limits)
         return OpenSound(file, path or "", wave.coding, wave, src, limits)
     coding = _HEADERS[container](file)
@@ -98,7 +99,7 @@ def _open(src: Source, limits: Limits, stack: ExitStack) -> OpenSound:
     if path is None:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="aiglabel-"))
         path = spilled(file, Path(folder))
-    if container is Container.M4A:
+    if container is SoundFormat.M4A:
         coding = _confirmed(coding, path)
         limits.check_sound(coding.channels, coding.rate, coding.samples or 0)
     return OpenSound(file, path, coding, None, src, limits)
@@ -143,7 +144,7 @@ def _judged(
     total = 0
     stated = coding.samples
     # Of Ogg it is not known where the first time stamp stood; ffmpeg cuts its end itself.
-    known = stated is not None and coding.container is not Container.OGG
+    known = stated is not None and not coding.ogg
     for y in decoded:
         if not np.isfinite(y).all():
             raise CorruptMedia("the decoded sound holds samples that are not finite numbers")

@@ -17,9 +17,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from aiglabel.containers.sniff import SoundFormat
 from aiglabel.media.ffmpeg_audio import Input, extract, tag_options
 from aiglabel.media.sound_coding import Coding
-from aiglabel.media.sound_format import Container
 
 logger = logging.getLogger(__name__)
 
@@ -75,10 +75,10 @@ def carried(path: str, source: Coding, target: Coding, folder: Path) -> Carried:
     comments = dict(found.values)
     options: dict[str, Any] = {"map_chapters": 1, "map_metadata": "2:g"}
     maps = []
-    if target.container in (Container.OGG, Container.FLAC):
+    if target.ogg or target.container is SoundFormat.FLAC:
         options["map_chapters"] = -1
         comments |= _chapter_comments(found.chapters)
-    if target.container is Container.OGG:
+    if target.ogg:
         options["map_metadata:s:a:0"] = options.pop("map_metadata")
         picture = read_picture(path, source)
         if picture:
@@ -119,7 +119,7 @@ def read_picture(path: str, source: Coding) -> bytes:
 def read_tags(path: str, source: Coding) -> Tags:
     """Return the tags and chapters of a file."""
     # Ogg has its comments in the stream, all others have them in the file.
-    where = "0:s:a:0" if source.container is Container.OGG else "0:g"
+    where = "0:s:a:0" if source.ogg else "0:g"
     said = extract(path, source, {"f": "ffmetadata", "map_metadata": where, "map_chapters": 0})
     sections: list[tuple[str, dict[str, str]]] = [("", {})]
     for line in _lines(said.decode(errors="replace")):

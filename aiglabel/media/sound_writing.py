@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from aiglabel.containers.sniff import SoundFormat
 from aiglabel.errors import MediaError
 from aiglabel.media import ffmpeg, ffmpeg_audio, wave_file
 from aiglabel.media.atomic import Source
@@ -19,7 +20,6 @@ from aiglabel.media.limits import Limits
 from aiglabel.media.quantise import Quantiser, check_finite
 from aiglabel.media.sound_coding import Coding, Samples
 from aiglabel.media.sound_encoders import encoder_options, fitting, raw_input, raw_kind
-from aiglabel.media.sound_format import Container
 from aiglabel.media.sound_reading import BLOCK, OpenSound, opened, spilled
 from aiglabel.media.sound_tags import Carried, carried, info_chunk
 
@@ -58,7 +58,7 @@ def produce(
             f"a sound of {length} samples is too short for {target.codec}", remedy="Write WAV"
         )
     pieces = _pieces(y, coding.channels)
-    if target.container is Container.WAV:
+    if target.container is SoundFormat.WAV:
         _write_wave(path, pieces, target, source)
     else:
         _write_coded(path, pieces, target, source, folder)
@@ -138,13 +138,13 @@ def _interleaved(y: Samples, kind: str, quantiser: Quantiser | None) -> bytes:
 
 def _id3_options(given: OpenSound, target: Coding) -> dict[str, Any]:
     """Keep the version of the ID3 tag, and the short tag at the end where there was one."""
-    if target.container is not Container.MP3:
+    if target.container is not SoundFormat.MP3:
         return {}
     given.file.seek(0)
     head = given.file.read(4)
     size = given.file.seek(0, os.SEEK_END)
     given.file.seek(max(0, size - 128))
-    old = given.file.read(3) == b"TAG" and given.coding.container is Container.MP3
+    old = given.file.read(3) == b"TAG" and given.coding.container is SoundFormat.MP3
     version = 3 if head[:3] == b"ID3" and head[3:4] in (b"\x02", b"\x03") else 4
     return {"id3v2_version": version, "write_id3v1": int(old)}
 

@@ -15,11 +15,11 @@ from typing import BinaryIO
 
 import numpy as np
 
+from aiglabel.containers.sniff import SoundFormat
 from aiglabel.errors import CorruptMedia, MediaError, ResourceLimit, UnsupportedFormat
 from aiglabel.media.limits import Limits
 from aiglabel.media.quantise import Quantiser, check_finite
 from aiglabel.media.sound_coding import MASKS, Coding, Samples, layout_of
-from aiglabel.media.sound_format import Container
 
 _INTEGER, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _OTHER_CODECS = {2: "ADPCM", 6: "A-law", 7: "mu-law", 0x11: "IMA ADPCM", 0x55: "MP3", 0xFF: "AAC"}
@@ -155,7 +155,7 @@ def _format(body: bytes, *, rf64: bool, limits: Limits) -> tuple[Coding, int]:
     if mask.bit_count() not in (0, channels):
         mask, layout = 0, None
     coding = Coding(
-        Container.WAV, "pcm", rate, channels, layout,
+        SoundFormat.WAV, "pcm", rate, channels, layout,
         bits=width, floating=tag == _FLOAT, extensible=extensible, rf64=rf64,
     )  # fmt: skip
     return coding, mask
