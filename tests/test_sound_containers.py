@@ -383,6 +383,36 @@ def test_mp3_behind_padding_and_two_tags():
     assert sniff_sound(tag + tag + bytes(500) + frames) is SoundFormat.MP3
 
 
+def test_an_open_file_is_told_as_its_bytes_are(tmp_path):
+    for name in BUILDERS:
+        (tmp_path / "x").write_bytes(made(name))
+        with (tmp_path / "x").open("rb") as file:
+            assert sniff_sound(file) is sniff_media(file) is fmt_of(name)
+    (tmp_path / "x").write_bytes(id3.fresh(b"x") + bytes(id3._MAX_SIZE >> 4) + FRAMES)
+    with (tmp_path / "x").open("rb") as file, pytest.raises(UnsupportedFormat, match="MP3"):
+        sniff_sound(file)
+
+
+def test_mp3_of_a_single_frame_and_behind_junk():
+    for data in (FRAMES, FRAMES + b"TAG" + bytes(125), b"junk" * 99 + FRAMES * 3, FRAMES[:200]):
+        whole = data != FRAMES[:200]
+        found = attempt(lambda data=data: sniff_sound(data))
+        assert (found is SoundFormat.MP3) == whole
+    tags = id3.fresh(b"x") * 8
+    assert sniff_sound(tags + FRAMES + b"torn") is SoundFormat.MP3
+    with pytest.raises(UnsupportedFormat):
+        sniff_sound(tags + id3.fresh(b"x") + FRAMES)
+    with pytest.raises(ResourceLimit, match="8 ID3 tags"):
+        read_tags(tags + id3.fresh(b"x") + FRAMES, SoundFormat.MP3)
+
+
+def test_frames_inside_another_kind_of_file_do_not_make_it_an_mp3():
+    for head in (b"RIFF\0\0\0\0AVI LIST", b"FLV\1\5", b"\x1a\x45\xdf\xa3", b"wvpk", b"\x89PNG"):
+        for before in (b"", id3.fresh(b"x")):
+            with pytest.raises(UnsupportedFormat, match="not a sound format"):
+                sniff_sound(before + head + bytes(99) + FRAMES * 4)
+
+
 def test_sound_formats_have_media_types_and_suffixes():
     assert {fmt.mime for fmt in SoundFormat} == {
         "audio/wav", "audio/flac", "audio/mpeg", "audio/ogg", "audio/mp4",
@@ -981,6 +1011,62 @@ def test_m4a_with_wide_offsets():
     assert decoded(marked, ".m4a") == decoded(made("m4a"), ".m4a")
 
 
+# ---- lies of any size ------------------------------------------------------------------------
+
+
+def ogg_pages(packets: list[bytes]) -> bytes:
+    """An Ogg stream of one page for the first packet, and the others behind it."""
+    first = ogg._paginated(packets[:1], b"test", 0)[0]
+    pages = ogg._paginated(packets[1:], b"test", 1)
+    head = first[:5] + b"\2" + first[6:22]
+    return head + ogg.checksum(head + bytes(4) + first[26:]) + first[26:] + b"".join(pages)
+
+
+def test_headers_of_flac_in_ogg_that_lie():
+    first = b"\x7fFLAC\1\0\0\0fLaC" + b"\0\0\0\x22" + bytes(34)
+    comments = vorbis.Comments(b"", [b"TITLE=x"], b"").pack()
+    size = len(comments).to_bytes(3, "big")
+    sealed = ogg_pages([first, b"\4" + size + comments, b"\x81\0\0\0"])
+    only = write_label(sealed, SoundFormat.OGG, VALUE)
+    only_label(only, SoundFormat.OGG)
+    assert coded_digest(only, SoundFormat.OGG) == coded_digest(sealed, SoundFormat.OGG)
+    for packets in (
+        [b"\x81\0\0\0"],  # no comments
+        [b"\4" + size + comments, b"\xff\xf8 sound"],  # none is the last
+        [b"\x84" + bytes(3) + comments],
+        [b"\4" + size + comments, b"", b"\x81\0\0\0"],
+        [b"\4" + size + comments],
+    ):
+        for step in (read_tags, coded_digest):
+            with pytest.raises(CorruptMedia, match=r"FLAC in Ogg|comment header"):
+                step(ogg_pages([first, *packets]), SoundFormat.OGG)
+    with pytest.raises(ResourceLimit, match="header packets"):
+        read_tags(ogg_pages([first, b"\4" + size + comments] + [b""] * 9000), SoundFormat.OGG)
+
+
+def test_a_comment_that_is_all_name_is_no_text():
+    field = b"A" * (2 << 20)
+    comments = vorbis.Comments(b"", [field, b"AIGC=" + VALUE.encode()], b"")
+    assert [one.text for one in vorbis.read(comments, "").texts] == [VALUE]
+    assert vorbis.with_label(comments, b"").fields == [field]
+
+
+def test_thousands_of_xmp_packets_are_refused():
+    packets = frame(b"PRIV", b"XMP\0<x/>", 4) * 65
+    assert len(sound.read_xmp(tag(4, packets[: len(packets) // 65]) + FRAMES, SoundFormat.MP3)) == 1
+    with pytest.raises(ResourceLimit, match="XMP packets"):
+        read_tags(tag(4, packets) + FRAMES, SoundFormat.MP3)
+
+
+def test_a_movie_box_of_absurd_size_is_refused(monkeypatch):
+    monkeypatch.setattr(m4a, "_MOST_MOOV", 500)
+    for step in (read_tags, coded_digest):
+        with pytest.raises(ResourceLimit, match="moov"):
+            step(made("m4a"), SoundFormat.M4A)
+    with pytest.raises(ResourceLimit, match="moov"):
+        m4a.movie_of(io.BytesIO(made("m4a")))
+
+
 # ---- hostile files ---------------------------------------------------------------------------
 
 
@@ -1008,8 +1094,8 @@ def survive(data: bytes, fmt: SoundFormat) -> None:
 
 
 FUZZED = [
-    "wav", "wav rf64", "flac", "mp3", "mp3 id3v2.3", "ogg", "ogg flac", "opus", "m4a", "m4a fast start",
-    "m4a keys",
+    "wav", "wav rf64", "flac", "mp3", "mp3 id3v2.3", "ogg", "ogg flac", "opus", "m4a",
+    "m4a fast start", "m4a keys",
 ]  # fmt: skip
 FUZZ = settings(
     max_examples=150, deadline=None, derandomize=True, database=None,

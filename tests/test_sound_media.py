@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from aiglabel.containers.sniff import SoundFormat
 from aiglabel.errors import CorruptMedia, MediaError, OutputError, ResourceLimit, UnsupportedFormat
-from aiglabel.media import ffmpeg, ffmpeg_audio, sound, wave_file
+from aiglabel.media import ffmpeg, ffmpeg_audio, sound, sound_tags, wave_file
 from aiglabel.media.limits import Limits
 from aiglabel.media.quantise import Quantiser
 from aiglabel.media.sound_coding import Codec, Coding, Sound, usual_layout
@@ -211,6 +211,28 @@ def test_containers_into_others() -> None:
             assert lag(y[0], back.y[0]) == 0
 
 
+def test_opus_in_ogg_is_opus_and_other_sound_in_ogg_is_vorbis() -> None:
+    opus, pcm = coding_of(OPUS, "opus", rate=48_000), coding_of(WAV, "pcm", rate=48_000)
+    for coding, target, container, codec in (
+        (opus, OGG, OPUS, "opus"), (opus, OPUS, OPUS, "opus"), (pcm, OGG, OGG, "vorbis"),
+        (pcm, OPUS, OPUS, "opus"), (coding_of(FLAC, "flac", bits=16), OGG, OGG, "flac"),
+    ):  # fmt: skip
+        into = coding.into(target)
+        assert (into.container, into.codec) == (container, codec)
+    with pytest.raises(UnsupportedFormat, match="hold"):
+        opus.into(OPUS, "vorbis")
+
+
+def test_an_audio_book_with_pictures_of_its_chapters_is_sound(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(coded(WAV, "pcm"))
+    command = [ffmpeg.ffmpeg_exe(), "-v", "error", "-i", tmp_path / "a.wav", "-f", "lavfi", "-i"]
+    command += ["testsrc=size=64x64:rate=2:duration=1", "-c:v", "mjpeg", "-pix_fmt", "yuvj420p"]
+    subprocess.run([*command, "-c:a", "aac", "-f", "mov", tmp_path / "a.m4a"], check=True)
+    first = sound.decode(tmp_path / "a.m4a")
+    back = sound.decode(sound.encode(first))
+    assert back.y.shape == first.y.shape == (2, 30_123)
+
+
 def test_what_a_target_cannot_hold_is_refused() -> None:
     y = tones(8, 192_000, 5000)
     source = Sound(y, coding_of(WAV, "pcm", rate=192_000, channels=8, bits=24))
@@ -324,6 +346,23 @@ def test_mutagen_reads_the_tags(tagged: tuple[bytes, bytes], tmp_path: Path) -> 
         if codec == "mp3":
             assert file.tags.version[:2] == (2, 3)
             assert file.tags.getall("APIC")[0].data == art
+
+
+def test_a_tag_of_a_million_lines_takes_no_time() -> None:
+    text = "title=" + "a\\\n" * 1_000_000 + "end\nartist=b\\=\\\\=c=\\;d\n;no=tag\nlonely\\"
+    begun = time.process_time()
+    lines = list(sound_tags._lines(text))
+    halves = [sound_tags._halves(line) for line in lines]
+    assert time.process_time() - begun < 5
+    assert halves[0] == ("title", "=", "a\n" * 1_000_000 + "end")
+    assert halves[1] == ("artist", "=", "b=\\=c=;d")
+    assert halves[3] == ("lonely", "", "")
+
+
+@given(st.text("ab=\\;#\n"), st.text("ab=\\;#\n"))
+def test_escaped_tags_come_back(key: str, value: str) -> None:
+    line = f"{sound_tags._escaped(key)}={sound_tags._escaped(value)}"
+    assert [sound_tags._halves(one) for one in sound_tags._lines(line)] == [(key, "=", value)]
 
 
 def test_wav_chunks_stay_in_place() -> None:
@@ -563,6 +602,27 @@ def test_a_program_that_hangs_is_stopped(
     with pytest.raises(MediaError, match="stopped"):
         sound.decode(data)
     assert time.monotonic() - start < 30
+
+
+def test_an_error_of_the_samples_is_not_taken_for_a_broken_pipe(tmp_path: Path) -> None:
+    def broken() -> Iterator[np.ndarray]:
+        yield tones()
+        raise TimeoutError("the disk is gone")
+
+    begun = time.monotonic()
+    with pytest.raises(OutputError, match="disk is gone"):
+        sound.write(tmp_path / "x.flac", broken(), coding_of(FLAC, "flac", bits=16))
+    assert time.monotonic() - begun < 30
+
+
+def test_a_program_that_stops_listening_is_told(
+    fresh_search: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "ffmpeg").write_text("#!/bin/sh\necho ' A....D flac  FLAC'\n")
+    (tmp_path / "ffmpeg").chmod(0o755)
+    monkeypatch.setattr(ffmpeg, "with_encoder", lambda name: str(tmp_path / "ffmpeg"))
+    with pytest.raises(MediaError, match="stopped before the end"):
+        sound.encode(Sound(tones(count=400_000), coding_of(FLAC, "flac", bits=16)))
 
 
 # ---------------------------------------------------------------------- hostile

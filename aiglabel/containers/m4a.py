@@ -115,6 +115,7 @@ def write(data: bytes, label: str) -> bytes:
 def coded_digest(data: bytes) -> bytes:
     """Digest of the sample descriptions, sizes and times, and the samples they lead to."""
     digest, spans = hashlib.sha256(), []
+    _moov(data)
     for track in tracks(data):
         tables = {part.kind: part for part in media_tables(data, track)}
         spans += sample_spans(data, tables)
@@ -153,8 +154,7 @@ def movie_of(file: BinaryIO) -> bytes:
         if size < body or at + size > end:
             raise CorruptMedia(f"the {kind!r} box at byte {at} runs past the end of the file")
         if kind == b"moov":
-            if size > _MOST_MOOV:
-                raise ResourceLimit("the moov box of the MP4 file is over 64 MB")
+            _check_moov(size)
             return read_at(file, at, size)
         at += size
     raise ResourceLimit(f"the moov box of the MP4 file is not among its first {_MOST_BOXES}")
@@ -197,7 +197,14 @@ def _moov(data: bytes) -> Box:
     moov = movie(data)
     if moov is None:
         raise CorruptMedia("an MP4 has no moov box", remedy="Copy the whole file again")
+    _check_moov(moov.end - moov.start)
     return moov
+
+
+def _check_moov(size: int) -> None:
+    # The tables of a day of sound take a few megabytes; as numbers they take ten times as much.
+    if size > _MOST_MOOV:
+        raise ResourceLimit(f"the moov box of an MP4 is over {_MOST_MOOV >> 20} MiB")
 
 
 def _children(data: bytes, parent: Box) -> list[Box]:

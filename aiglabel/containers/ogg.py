@@ -23,6 +23,7 @@ MOST_HEADER = 27 + 255  # bytes of a page before its content
 _HEADER = 27
 _CONTINUED, _FIRST = 1, 2
 _PAGE_SEGMENTS = 255
+_MOST_PACKETS = 1 << 12
 _NO_GRANULE = b"\xff" * 8  # no packet ends on the page
 _WHAT = "an Ogg page"
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
@@ -224,6 +225,8 @@ def _headers(data: bytes, first: Page, following: Iterator[Page]) -> Headers:
                     count = len(packets)
                 apart |= last and len(packets) == 2
                 exact = last and len(packets) == count
+        if len(packets) > _MOST_PACKETS:
+            raise ResourceLimit(f"an Ogg file has more than {_MOST_PACKETS} header packets")
         if 0 < count <= len(packets):
             break
     if not 0 < count <= len(packets) or not packets[1].startswith(magic):

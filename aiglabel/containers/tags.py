@@ -13,6 +13,7 @@ KEY = "AIGC"
 MAX_TEXT = 1 << 20  # bytes of one text; longer ones are lyrics or pictures, no label
 _MOST_LABEL = MAX_TEXT // 4  # leaves room for names around it, and for UTF-16
 _MOST_TEXTS = 1 << 12
+_MOST_PACKETS = 64
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def merged(parts: Iterable[Tags]) -> Tags:
     Raises
     ------
     ResourceLimit
-        For more texts than any honest file has.
+        For more texts or XMP packets than any honest file has.
     """
     texts: list[TextField] = []
     packets: list[bytes] = []
@@ -51,6 +52,8 @@ def merged(parts: Iterable[Tags]) -> Tags:
         c2pa |= part.c2pa
         if len(texts) > _MOST_TEXTS:
             raise ResourceLimit(f"the file has more than {_MOST_TEXTS} text tags")
+        if len(packets) > _MOST_PACKETS:
+            raise ResourceLimit(f"the file has more than {_MOST_PACKETS} XMP packets")
     return Tags(texts, packets, c2pa)
 
 

@@ -15,6 +15,7 @@ from aiglabel.errors import ResourceLimit
 VENDOR = b"aiglabel"
 _WHAT = "a Vorbis comment"
 _MOST = 1 << 13
+_LONGEST_NAME = 1 << 10
 _PICTURES = {b"METADATA_BLOCK_PICTURE", b"COVERART"}
 
 
@@ -59,6 +60,8 @@ def read(comments: Comments, place: str) -> Tags:
     """Return the texts, with names in capitals: they ignore case. Pictures are left out."""
     texts = []
     for field in comments.fields:
+        if len(field) > MAX_TEXT + _LONGEST_NAME:
+            continue
         name, _, value = field.partition(b"=")
         if len(value) <= MAX_TEXT and name.upper() not in _PICTURES:
             key = decode(name).upper()
@@ -69,7 +72,9 @@ def read(comments: Comments, place: str) -> Tags:
 def with_label(comments: Comments, label: bytes) -> Comments:
     """Return the comments with `label` as their one label; empty for none."""
     new = KEY.encode() + b"=" + label if label else b""
-    old = ((is_label(decode(one.partition(b"=")[0])), one) for one in comments.fields)
+    old = (
+        (is_label(decode(one[:_LONGEST_NAME].partition(b"=")[0])), one) for one in comments.fields
+    )
     return Comments(comments.vendor, list(replaced(old, new)), comments.rest)
 
 

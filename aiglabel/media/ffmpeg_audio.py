@@ -221,15 +221,11 @@ def encode(
         arguments += ["-map", stream]
     arguments += graph.input("-").output(f"file:{dst}", **target).get_args()[2:]
     with _running(["-y", *arguments], stdin=subprocess.PIPE, exe=exe) as job:
-        assert job.process.stdin is not None
-        # Where it ends early its own words are the reason, not the broken pipe.
-        with suppress(OSError):
-            for piece in pieces:
-                with job.deadline(_STALL_S):
-                    job.process.stdin.write(piece)
-            with job.deadline(_STALL_S):
-                job.process.stdin.close()
+        taken = all(job.give(piece) for piece in pieces)
+        taken &= job.give(None)
         job.finish(writing=True)
+        if not taken:
+            raise MediaError("ffmpeg stopped before the end of the sound")
 
 
 @cache
@@ -282,6 +278,22 @@ class _Job:
     def _expire(self) -> None:
         self.late = True
         self.process.kill()
+
+    def give(self, piece: bytes | None) -> bool:
+        """Write to the process, None for the end; False if it does not listen any more.
+
+        Its own words, which `finish` reads, are then the reason, not the broken pipe.
+        """
+        assert self.process.stdin is not None
+        try:
+            with self.deadline(_STALL_S):
+                if piece is None:
+                    self.process.stdin.close()
+                else:
+                    self.process.stdin.write(piece)
+        except OSError:
+            return False
+        return True
 
     def finish(self, *, writing: bool = False) -> None:
         """Wait for the end and judge it.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ _INFO = {
 }  # fmt: skip
 # What speaks of the old file: its container's kind, who coded it, and its gaps.
 _STALE = {"major_brand", "minor_version", "compatible_brands", "encoder", "itunsmpb"}
+_KEY = re.compile(r"(?:[^\\=]|\\.?)*+", re.DOTALL)
+_ESCAPE = re.compile(r"\\(.?)", re.DOTALL)
 _MAX_VALUE = 1 << 20
 _MAX_CHAPTERS = 1000
 _FRONT_COVER = 3
@@ -157,31 +160,22 @@ def _chapter_comments(chapters: list[Chapter]) -> dict[str, str]:
 
 def _lines(text: str) -> Iterator[str]:
     """Yield lines; a line break behind a backslash is part of the line."""
-    held = ""
+    held: list[str] = []
     for line in text.split("\n"):
-        held += line
-        if (len(held) - len(held.rstrip("\\"))) % 2 == 0:
-            yield held
-            held = ""
-        else:
-            held += "\n"
+        held.append(line)
+        if (len(line) - len(line.rstrip("\\"))) % 2 == 0:
+            yield "\n".join(held)
+            held.clear()
     if held:
-        yield held
+        yield "\n".join(held)
 
 
 def _halves(line: str) -> tuple[str, str, str]:
     """Split at the first ``=`` that is not escaped, and take the escapes away."""
-    halves: tuple[list[str], list[str]] = ([], [])
-    equals, escaped = "", False
-    for char in line:
-        if escaped or char not in "\\=" or (char == "=" and equals):
-            halves[bool(equals)].append(char)
-            escaped = False
-        elif char == "=":
-            equals = char
-        else:
-            escaped = True
-    return "".join(halves[0]), equals, "".join(halves[1])
+    key = _KEY.match(line)
+    at = key.end() if key else 0
+    plain = [_ESCAPE.sub(r"\1", half) for half in (line[:at], line[at + 1 :])]
+    return plain[0], line[at : at + 1], plain[1]
 
 
 def _escaped(text: str) -> str:

@@ -28,6 +28,7 @@ _UNKNOWN = 0xFFFF_FFFF
 _RIFF_MOST = 0xFFFF_FFFE
 _MAX_CHUNKS = 1000
 _MAX_KEPT = 256 << 20
+_PIECE = 1 << 20
 # Chunks that speak of the old samples: checksum, peaks and signature would be false.
 _STALE = {b"PEAK", b"MD5 ", b"levl", b"C2PA"}
 _OWN = {b"fmt ", b"data", b"ds64", b"fact", b"JUNK"} | _STALE
@@ -335,5 +336,11 @@ def _write_chunk(out: BinaryIO, name: bytes, body: bytes) -> None:
 def _copy_chunk(out: BinaryIO, source: tuple[BinaryIO, Wave] | None, chunk: Chunk) -> None:
     if source is None:
         return
+    out.write(chunk.name + struct.pack("<I", chunk.size))
     source[0].seek(chunk.start)
-    _write_chunk(out, chunk.name, source[0].read(chunk.size))
+    for at in range(0, chunk.size, _PIECE):
+        piece = source[0].read(min(_PIECE, chunk.size - at))
+        if len(piece) < min(_PIECE, chunk.size - at):
+            raise CorruptMedia("the WAV file became shorter while it was read")
+        out.write(piece)
+    out.write(bytes(chunk.size % 2))
