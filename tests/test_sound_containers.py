@@ -1067,6 +1067,21 @@ def test_a_movie_box_of_absurd_size_is_refused(monkeypatch):
         m4a.movie_of(io.BytesIO(made("m4a")))
 
 
+def test_tables_of_too_many_chunks_or_samples_are_refused():
+    for kind, count in ((b"stco", 1_100_000), (b"stsz", 8_500_000)):
+        grown = box(kind, bytes(8 if kind == b"stsz" else 4) + struct.pack(">I", count))
+        grown = struct.pack(">I", len(grown) + 4 * count) + grown[4:] + bytes(4 * count)
+        parts = [box(b"hdlr", bytes(8) + b"soun" + bytes(12))]
+        parts.append(box(b"minf", box(b"stbl", grown)))
+        movie = box(b"moov", box(b"trak", box(b"mdia", b"".join(parts))))
+        data = box(b"ftyp", b"M4A \0\0\0\0M4A ") + movie
+        start = time.process_time()
+        for step in (coded_digest, lambda *given: write_label(*given, VALUE)):
+            with pytest.raises(ResourceLimit, match=f"{kind.decode()} tables"):
+                step(data, SoundFormat.M4A)
+        assert time.process_time() - start < 1
+
+
 # ---- hostile files ---------------------------------------------------------------------------
 
 

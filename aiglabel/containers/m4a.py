@@ -50,6 +50,8 @@ _UTF8 = 1
 _MOST_METAS = 16
 _MOST_BOXES = 1 << 14
 _MOST_MOOV = 64 << 20
+# Bytes of all tables of a kind: a million chunks, and eight million samples, a day at 96 kHz.
+_MOST_TABLES = {b"stco": 4 << 20, b"co64": 8 << 20, b"stsc": 12 << 20, b"stsz": 32 << 20}
 _WHAT = "a metadata box"
 
 
@@ -115,18 +117,17 @@ def write(data: bytes, label: str) -> bytes:
 def coded_digest(data: bytes) -> bytes:
     """Digest of the sample descriptions, sizes and times, and the samples they lead to."""
     digest, spans = hashlib.sha256(), []
-    _moov(data)
-    for track in tracks(data):
-        tables = {part.kind: part for part in media_tables(data, track)}
+    for parts in _tables(data):
+        tables = {part.kind: part for part in parts}
         spans += sample_spans(data, tables)
         for kind in (b"edts", b"mdhd", b"stsd", b"stts", b"stsz", b"ctts"):
             if kind in tables:
                 digest.update(data[tables[kind].start : tables[kind].end])
     for view in gather(data, spans, "a track"):
         digest.update(view)
-    parts = list(boxes(data))
-    if any(part.kind == b"moof" for part in parts):
-        for part in parts:
+    tops = list(boxes(data))
+    if any(part.kind == b"moof" for part in tops):
+        for part in tops:
             if part.kind in (b"moof", b"mdat"):
                 digest.update(memoryview(data)[part.body : part.end])
     return digest.digest()
@@ -205,6 +206,17 @@ def _check_moov(size: int) -> None:
     # The tables of a day of sound take a few megabytes; as numbers they take ten times as much.
     if size > _MOST_MOOV:
         raise ResourceLimit(f"the moov box of an MP4 is over {_MOST_MOOV >> 20} MiB")
+
+
+def _tables(data: bytes) -> list[list[Box]]:
+    """Return the boxes of every track that describe its samples."""
+    _moov(data)
+    found = [list(media_tables(data, track)) for track in tracks(data)]
+    for kind, most in _MOST_TABLES.items():
+        sizes = (part.end - part.body for part in chain.from_iterable(found) if part.kind == kind)
+        if sum(sizes) > most + 16 * len(found):
+            raise ResourceLimit(f"the {kind.decode()} tables of an MP4 are over {most >> 20} MiB")
+    return found
 
 
 def _children(data: bytes, parent: Box) -> list[Box]:
@@ -405,7 +417,7 @@ def _moved_offsets(data: bytes, moov: Box, edits: list[Splice]) -> list[Splice]:
     if any(one.kind in (b"moof", b"mfra", b"meta") for one in boxes(data)):
         raise _stuck("it is fragmented or holds items")
     move, out = mover(edits), []
-    for part in chain.from_iterable(media_tables(data, track) for track in tracks(data)):
+    for part in chain.from_iterable(_tables(data)):
         if part.kind == b"saio":
             raise _stuck("it is encrypted")
         if part.kind not in (b"stco", b"co64"):
@@ -422,8 +434,8 @@ def _moved_offsets(data: bytes, moov: Box, edits: list[Splice]) -> list[Splice]:
 
 def _check_apart(data: bytes, start: int, end: int) -> None:
     """Refuse a file whose samples stand where it is going to be edited."""
-    for track in tracks(data):
-        tables = {part.kind: part for part in media_tables(data, track)}
+    for parts in _tables(data):
+        tables = {part.kind: part for part in parts}
         try:
             spans = sample_spans(data, tables)
         except UnsupportedFormat:  # compact sizes: at least its beginnings are known
