@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from aiglabel.containers import flac, id3, m4a, ogg, sniff, sound, vorbis, wav, xmp
+from aiglabel.containers import flac, id3, m4a, mp4_tracks, ogg, sniff, sound, vorbis, wav, xmp
 from aiglabel.containers.isobmff import Box, box, boxes, media_tables, tracks
 from aiglabel.containers.sniff import HEAD_BYTES, Format, SoundFormat, sniff_media, sniff_sound
 from aiglabel.containers.sound import (
@@ -1059,12 +1059,12 @@ def test_thousands_of_xmp_packets_are_refused():
 
 
 def test_a_movie_box_of_absurd_size_is_refused(monkeypatch):
-    monkeypatch.setattr(m4a, "_MOST_MOOV", 500)
+    monkeypatch.setattr(mp4_tracks, "_MOST_MOOV", 500)
     for step in (read_tags, coded_digest):
         with pytest.raises(ResourceLimit, match="moov"):
             step(made("m4a"), SoundFormat.M4A)
     with pytest.raises(ResourceLimit, match="moov"):
-        m4a.movie_of(io.BytesIO(made("m4a")))
+        mp4_tracks.movie_of(io.BytesIO(made("m4a")))
 
 
 def test_tables_of_too_many_chunks_or_samples_are_refused():

@@ -8,25 +8,14 @@ gets a ``meta`` of its own beside it.
 from __future__ import annotations
 
 import hashlib
-import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import BinaryIO
 
 from aiglabel.containers.bounds import Splice, clear_of, gather, mover, splice, uint
-from aiglabel.containers.isobmff import (
-    Box,
-    box,
-    boxes,
-    chunk_offsets,
-    media_tables,
-    movie,
-    pack,
-    sample_spans,
-    tracks,
-)  # fmt: skip
+from aiglabel.containers.isobmff import Box, box, boxes, chunk_offsets, pack, sample_spans
+from aiglabel.containers.mp4_tracks import moov_of, tables_of
 from aiglabel.containers.tags import (
     KEY,
     MAX_TEXT,
@@ -35,7 +24,6 @@ from aiglabel.containers.tags import (
     label_bytes,
     merged,
     one_text,
-    read_at,
     replaced,
 )  # fmt: skip
 from aiglabel.containers.texts import decode
@@ -48,10 +36,6 @@ _C2PA = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 _HDLR = bytes(8) + b"mdta" + bytes(12) + b"\0"
 _UTF8 = 1
 _MOST_METAS = 16
-_MOST_BOXES = 1 << 14
-_MOST_MOOV = 64 << 20
-# Bytes of all tables of a kind: a million chunks, and eight million samples, a day at 96 kHz.
-_MOST_TABLES = {b"stco": 4 << 20, b"co64": 8 << 20, b"stsc": 12 << 20, b"stsz": 32 << 20}
 _WHAT = "a metadata box"
 
 
@@ -99,7 +83,7 @@ def write(data: bytes, label: str) -> bytes:
         As `read`; also if offsets stand in places that are not handled (fragments, items,
         encryption), or no longer fit their table.
     """
-    moov = _moov(data)
+    moov = moov_of(data)
     read(data)  # whatever else is wrong with it
     if sum(one.kind == b"moov" for one in boxes(data)) > 1:
         raise CorruptMedia("an MP4 has two moov boxes")
@@ -117,7 +101,7 @@ def write(data: bytes, label: str) -> bytes:
 def coded_digest(data: bytes) -> bytes:
     """Digest of the sample descriptions, sizes and times, and the samples they lead to."""
     digest, spans = hashlib.sha256(), []
-    for parts in _tables(data):
+    for parts in tables_of(data):
         tables = {part.kind: part for part in parts}
         spans += sample_spans(data, tables)
         for kind in (b"edts", b"mdhd", b"stsd", b"stts", b"stsz", b"ctts"):
@@ -133,53 +117,13 @@ def coded_digest(data: bytes) -> bytes:
     return digest.digest()
 
 
-def movie_of(file: BinaryIO) -> bytes:
-    """Return the ``moov`` box of an open file, itself a file of one box.
-
-    Raises
-    ------
-    CorruptMedia
-        If there is none, or a box before it runs past the end of the file.
-    ResourceLimit
-        If it is over 64 MB, or stands behind thousands of boxes.
-    """
-    end, at = file.seek(0, os.SEEK_END), 0
-    for _ in range(_MOST_BOXES):
-        head = read_at(file, at, 16)
-        if len(head) < 8:
-            raise CorruptMedia("the MP4 file has no moov box", remedy="Copy the whole file again")
-        size, kind, body = int.from_bytes(head[:4], "big"), head[4:8], 8
-        if size == 1:
-            size, body = int.from_bytes(head[8:16], "big"), 16
-        size = size or end - at
-        if size < body or at + size > end:
-            raise CorruptMedia(f"the {kind!r} box at byte {at} runs past the end of the file")
-        if kind == b"moov":
-            _check_moov(size)
-            return read_at(file, at, size)
-        at += size
-    raise ResourceLimit(f"the moov box of the MP4 file is not among its first {_MOST_BOXES}")
-
-
-def kinds(data: bytes) -> Iterator[tuple[Box, bytes, bytes]]:
-    """Yield every track with its handler and first sample format."""
-    for track in tracks(data):
-        tables: dict[bytes, Box] = {}
-        for part in media_tables(data, track):  # QuickTime has a second hdlr, of the data
-            tables.setdefault(part.kind, part)
-        hdlr, stsd = tables.get(b"hdlr"), tables.get(b"stsd")
-        if hdlr and stsd:
-            codec = data[stsd.body + 12 : stsd.body + 16]
-            yield track, data[hdlr.body + 8 : hdlr.body + 12], codec
-
-
 def _found(data: bytes) -> Iterator[Tags]:
     """Yield the tags of every place."""
     for top in boxes(data):
         if top.kind == b"uuid":
             kind, body = data[top.body : top.body + 16], data[top.body + 16 : top.end]
             yield Tags([], [body] if kind == _XMP else [], kind == _C2PA)
-    moov = _moov(data)
+    moov = moov_of(data)
     for udta in _children(data, moov):
         for part in _children(data, udta) if udta.kind == b"udta" else ():
             if part.kind == b"XMP_":
@@ -192,31 +136,6 @@ def _found(data: bytes) -> Iterator[Tags]:
             carrier = f"MP4 {meta.place} {item.key}"
             for text in filter(None, _values(data, item.box)):
                 yield one_text(carrier, item.key, text)
-
-
-def _moov(data: bytes) -> Box:
-    moov = movie(data)
-    if moov is None:
-        raise CorruptMedia("an MP4 has no moov box", remedy="Copy the whole file again")
-    _check_moov(moov.end - moov.start)
-    return moov
-
-
-def _check_moov(size: int) -> None:
-    # The tables of a day of sound take a few megabytes; as numbers they take ten times as much.
-    if size > _MOST_MOOV:
-        raise ResourceLimit(f"the moov box of an MP4 is over {_MOST_MOOV >> 20} MiB")
-
-
-def _tables(data: bytes) -> list[list[Box]]:
-    """Return the boxes of every track that describe its samples."""
-    _moov(data)
-    found = [list(media_tables(data, track)) for track in tracks(data)]
-    for kind, most in _MOST_TABLES.items():
-        sizes = (part.end - part.body for part in chain.from_iterable(found) if part.kind == kind)
-        if sum(sizes) > most + 16 * len(found):
-            raise ResourceLimit(f"the {kind.decode()} tables of an MP4 are over {most >> 20} MiB")
-    return found
 
 
 def _children(data: bytes, parent: Box) -> list[Box]:
@@ -417,7 +336,7 @@ def _moved_offsets(data: bytes, moov: Box, edits: list[Splice]) -> list[Splice]:
     if any(one.kind in (b"moof", b"mfra", b"meta") for one in boxes(data)):
         raise _stuck("it is fragmented or holds items")
     move, out = mover(edits), []
-    for part in chain.from_iterable(_tables(data)):
+    for part in chain.from_iterable(tables_of(data)):
         if part.kind == b"saio":
             raise _stuck("it is encrypted")
         if part.kind not in (b"stco", b"co64"):
@@ -434,7 +353,7 @@ def _moved_offsets(data: bytes, moov: Box, edits: list[Splice]) -> list[Splice]:
 
 def _check_apart(data: bytes, start: int, end: int) -> None:
     """Refuse a file whose samples stand where it is going to be edited."""
-    for parts in _tables(data):
+    for parts in tables_of(data):
         tables = {part.kind: part for part in parts}
         try:
             spans = sample_spans(data, tables)

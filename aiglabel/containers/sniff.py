@@ -6,7 +6,7 @@ import io
 from enum import StrEnum
 from typing import BinaryIO, NoReturn
 
-from aiglabel.containers import id3, m4a, mp3, ogg
+from aiglabel.containers import id3, mp3, mp4_tracks, ogg
 from aiglabel.containers.tags import read_at
 from aiglabel.errors import MediaError, ResourceLimit, UnsupportedFormat
 
@@ -229,7 +229,7 @@ def _of_ogg(head: bytes) -> SoundFormat:
 
 def _of_mp4(file: BinaryIO, head: bytes) -> SoundFormat:
     try:
-        kinds = [kind for _, *kind in m4a.kinds(m4a.movie_of(file))]
+        kinds = [kind for _, *kind in mp4_tracks.kinds(mp4_tracks.movie_of(file))]
     except MediaError:  # a head only, or a broken file, which its reader will describe
         kinds = []
     # An audio book may have a track of still pictures, its chapters.

@@ -13,7 +13,7 @@ import struct
 from dataclasses import replace
 from typing import BinaryIO
 
-from aiglabel.containers import id3, m4a, mp3
+from aiglabel.containers import id3, mp3, mp4_tracks
 from aiglabel.containers.isobmff import Box, boxes, media_tables, movie
 from aiglabel.containers.ogg import FLAC, MOST_HEADER, Page
 from aiglabel.containers.sniff import SoundFormat
@@ -187,8 +187,8 @@ def read_m4a(file: BinaryIO) -> Coding:
     CorruptMedia
         The boxes lie.
     """
-    moov = m4a.movie_of(file)
-    track = next((track for track, kind, _ in m4a.kinds(moov) if kind == b"soun"), None)
+    moov = mp4_tracks.movie_of(file)
+    track = next((track for track, kind, _ in mp4_tracks.kinds(moov) if kind == b"soun"), None)
     if track is None:
         raise UnsupportedFormat("the MP4 file has no sound track")
     return _track(moov, track)
