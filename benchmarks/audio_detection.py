@@ -23,7 +23,7 @@ from benchmarks.sounds import PROMISED, Clip, Random, Sounding
 
 # The keys of a job listen to all of its windows. A multiple of four windows: one in four is made.
 WINDOWS, KEYS = 4, (10, 40)  # keys in the quick and in the full run
-_JOBS = 130
+JOBS = 130
 _QUICK_SECONDS = 28.0  # and what a window that was begun still takes
 _LENGTHS = 3.0, 20.0  # s of a window
 _FACTORS, _SEMITONES = (0.88, 1.12), (-2.0, 2.0)
@@ -35,7 +35,7 @@ def run(
     """Listen for marks that are not there; the quick run takes what its time allows."""
     clips = [one for one in sounds.clips(media) if one.kind in PROMISED]
     until = np.inf if full else time.time() + seconds
-    jobs = workers.map(partial(job, clips, keys=KEYS[full], until=until), range(_JOBS))
+    jobs = workers.map(partial(job, clips, keys=KEYS[full], until=until), range(JOBS))
     rows = rows_of([look for some in jobs for look in some])
     return Findings(
         [Table("False positives: watermark of sound", rows, NOTE)], promises(rows[-1], full=full)

@@ -159,7 +159,7 @@ def _hiss(rng: Random, rate: int, length: float) -> NDArray[np.float64]:
 
 
 def music_like(rng: Random, rate: int, seconds: float = MADE_SECONDS) -> Sounding:
-    """A plucked chord a beat with ten harmonics each, bass and drums, panned over two channels."""
+    """A plucked chord a beat with six harmonics each, bass and drums, panned over two channels."""
     out = np.zeros((2, round(seconds * rate)))
     beat, base = float(rng.uniform(0.3, 0.6)), float(rng.uniform(110, 220))
     for number, start in enumerate(np.arange(0.05, seconds, beat)):
@@ -167,7 +167,7 @@ def music_like(rng: Random, rate: int, seconds: float = MADE_SECONDS) -> Soundin
         notes = [root / 2, *(root * 2 ** (step / 12) for step in (0, 4, 7, 12))]
         for note in notes:
             pan = rng.uniform(0.2, 0.8)
-            tone = _plucked(rng, rate, 2.5 * beat, note)
+            tone = _plucked(rng, rate, 1.5 * beat, note)
             for channel, share in zip(out, (pan, 1 - pan), strict=True):
                 _lay(channel, share * tone, round(start * rate))
         drum = rng.standard_normal(round(0.12 * rate)) * (1.5 if number % 2 else 0.6)
@@ -180,9 +180,9 @@ def music_like(rng: Random, rate: int, seconds: float = MADE_SECONDS) -> Soundin
 def _plucked(rng: Random, rate: int, length: float, note: float) -> NDArray[np.float64]:
     time = np.arange(round(length * rate)) / rate
     out = np.zeros(len(time))
-    for number in range(1, 11):
+    for number in range(1, 7):
         if number * note < rate / 2.1:
-            fall = np.exp(-(2 + 0.7 * number) * time)
+            fall = np.exp(-(3 + number) * time)
             phase = 2 * np.pi * (number * note * time + rng.random())
             out += fall * np.sin(phase) / number
     return out * np.minimum(time / 0.004, 1)
