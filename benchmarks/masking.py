@@ -121,8 +121,9 @@ def _hearing() -> Float:
 
 
 _WINDOW: Final = np.hanning(FRAME)
-# A sine of amplitude 1 has a line as high as half the window's sum.
-_SCALE: Final = 10 ** (_LOUDEST / 20) / (_WINDOW.sum() / 2)
+# The Recommendation sets the level with a sine of 1019.5 Hz, half-way between two lines, which see
+# 8 / 3π of it.
+_SCALE: Final = 10 ** (_LOUDEST / 20) / (_WINDOW.sum() / 2 * 8 / (3 * np.pi))
 _SHARES, _EAR = _shares(), _hearing()
 
 

@@ -4,8 +4,10 @@ PEAQ, basic version, after ITU-R BS.1387-1 (2001), annex 2, and Kabal, "An exami
 interpretation of ITU-R BS.1387" (McGill University, 2002): the ear of `masking`, eleven variables
 (named below as there), and the network the Recommendation gives. What it is not: its reference
 items were never at hand, so conformance is not claimed; every channel is graded by itself; and
-speech, or sound of less than 48 kHz, is not what the network was trained with. It serves to compare
-strengths of one mark, and to catch a sound that is marked too strongly.
+speech, or sound of less than 48 kHz, is not what the network was trained with. Samples are not
+rounded to 16 bits first: where a source has no upper half, the harmonic structure would be that of
+two rounding noises, and a 16 kHz voice lose half a grade by them. It serves to compare strengths of
+one mark, and to catch a sound that is marked too strongly.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ from benchmarks.sounds import Samples
 
 _FRAMES = RATE / STEP  # a second
 _KEPT: Final = kept_over(0.050)
-_SILENT = 200 / 32768  # sum of five samples: what is below at either end is left out
+_UNITS = 32768.0
+_SILENT = 200 / _UNITS  # sum of five samples: what is below at either end is left out
 _DISTURBED = 10 ** (1.5 / 10)
 _SETTLED = 0.5  # s that modulation and loudness are not looked at
 
@@ -199,7 +202,7 @@ def _detection(excitation: Float) -> tuple[float, float]:
 def _harmonics(frames: Float, lines: Float) -> float:
     """Harmonic structure of the error (EHS): the spectrum's spectrum, its highest other peak."""
     size = 256
-    loud = (np.square(frames[:, :, STEP:] * 32768).sum(axis=2) >= 8000).any(axis=0)
+    loud = (np.square(frames[:, :, STEP:] * _UNITS).sum(axis=2) >= 8000).any(axis=0)
     if not loud.any():
         return 0.0
     least = 1e-30
