@@ -50,7 +50,7 @@ def job(clips: list[Clip], number: int, *, keys: int, until: float = np.inf) -> 
     for index in range(WINDOWS):
         if time.time() > until:
             break
-        kind, name, (y, rate) = _window(index, clips, rng)
+        kind, name, (y, rate) = _window(number + index, clips, rng)
         for found in audio.detect_any(y, rate=rate, keys=drawn):
             margin = found.statistic / found.threshold
             looks.append(Look(kind, name, margin, found.present, found.payload is not None))
