@@ -9,8 +9,11 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-SUITES = ("throughput", "pipeline", "robustness", "detection", "security")
-# A folder of photographs beside the repository is used where there is one.
+SUITES = (
+    "throughput", "pipeline", "robustness", "detection", "security",
+    "audio-throughput", "audio", "audio-detection", "audible",
+)  # fmt: skip
+# A folder of photographs and sounds beside the repository is used where there is one.
 MEDIA = Path(__file__).resolve().parents[2] / "shared" / "media"
 
 
@@ -21,13 +24,28 @@ def main() -> None:
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     import cv2
 
-    from benchmarks import detection, pipeline, report, robustness, security, throughput
+    from benchmarks import (
+        audible,
+        audio,
+        audio_detection,
+        audio_throughput,
+        detection,
+        pipeline,
+        report,
+        robustness,
+        security,
+        throughput,
+    )
 
     cv2.setNumThreads(1)
     # What is timed runs alone; what is counted takes every core.
-    timed = {"throughput": throughput.run, "pipeline": pipeline.run}
+    timed = {
+        "throughput": throughput.run, "pipeline": pipeline.run,
+        "audio-throughput": audio_throughput.run,
+    }  # fmt: skip
     counted = {
         "robustness": robustness.run, "detection": detection.run, "security": security.run,
+        "audio": audio.run, "audio-detection": audio_detection.run, "audible": audible.run,
     }  # fmt: skip
     for name in arguments.suite or SUITES:
         begin, load = time.perf_counter(), report.load_average()
@@ -54,7 +72,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--suite", action="append", choices=SUITES, help="only these")
     parser.add_argument(
         "--media", type=Path, default=MEDIA if MEDIA.is_dir() else None,
-        help="folder with pictures to measure besides scikit-image's",
+        help="folder with pictures, and sounds (aud*), to measure besides what is always there",
     )  # fmt: skip
     parser.add_argument(
         "--out", type=Path, default=Path(__file__).parent / "results", help="folder for the JSON"

@@ -23,9 +23,9 @@ from benchmarks.audible_sounds import RATE, Random, Sound
 from benchmarks.estimates import Rate
 from benchmarks.report import Findings, Floor, Row, Table
 
-HOURS = 0.5, 6.0  # of sound without labels, in the quick and in the full run
-LABELS = 10, 100  # of each row
-_PIECE = 300.0  # s
+HOURS = 0.2, 6.0  # of sound without labels, in the quick and in the full run
+LABELS = 3, 100  # of each row
+_PIECE = 300.0  # s, about
 _STRETCH = 10.0  # s
 _REAL_SHARE = 0.6
 _LEVELS = (10.0, 15.0, 20.0)  # dB
@@ -50,7 +50,7 @@ def run(*, full: bool, media: Path | None, workers: Executor) -> Findings:
     """Measure what was promised."""
     alarms = list(workers.map(partial(_alarms, hours=HOURS[full], media=media), _kinds(media)))
     tables = [_alarm_table(alarms)]
-    floors = _alarm_floors(alarms)
+    floors = _alarm_floors(alarms, full=full)
     if media is not None:
         jobs = [(level, coder) for level in _LEVELS for coder in _CODERS]
         found = list(workers.map(partial(_rhythms, count=LABELS[full], media=media), jobs))
@@ -87,18 +87,20 @@ def _alarms(kind: str, *, hours: float, media: Path | None) -> Alarms:
     rng = pictures.random_for("audible", kind)
     group = sounds.REAL if kind in sounds.REAL else sounds.MADE
     share = (_REAL_SHARE if kind in sounds.REAL else 1 - _REAL_SHARE) / len(group)
-    pieces = max(1, round(hours * 3600 * share / _PIECE))
+    seconds = hours * 3600 * share
+    pieces = max(1, round(seconds / _PIECE))
+    piece = seconds / pieces
     scores, spoken = [0.0], [0.0]
     for _ in range(pieces):
         if kind in sounds.REAL:
             assert media is not None
-            sound = sounds.REAL[kind](media, _PIECE, rng)
+            sound = sounds.REAL[kind](media, piece, rng)
         else:
-            sound = sounds.MADE[kind](_PIECE, rng)
+            sound = sounds.MADE[kind](piece, rng)
         scores += [one.score for one in audible.find_rhythm(sound[None], RATE, threshold=0.5)]
         spoken += [one.score for one in audible.find_clips(sound[None], RATE, threshold=0.3)]
     return Alarms(
-        kind, pieces * _PIECE, sum(one >= reader.THRESHOLD for one in scores),
+        kind, seconds, sum(one >= reader.THRESHOLD for one in scores),
         sum(one >= clips.THRESHOLD for one in spoken), max(scores), max(spoken),
     )  # fmt: skip
 
@@ -122,12 +124,15 @@ def _alarm_table(alarms: list[Alarms]) -> Table:
     return Table("False alarms", rows, note)
 
 
-def _alarm_floors(alarms: list[Alarms]) -> list[Floor]:
-    return [
-        Floor("hours without labels", sum(one.seconds for one in alarms) / 3600, ">=", 5),
+def _alarm_floors(alarms: list[Alarms], *, full: bool) -> list[Floor]:
+    floors = [
         Floor("rhythms found there", sum(one.rhythms for one in alarms), "<=", 0),
         Floor("clips found there", sum(one.spoken for one in alarms), "<=", 0),
     ]
+    if full:
+        hours = sum(one.seconds for one in alarms) / 3600
+        floors.append(Floor("hours without labels", hours, ">=", 5))
+    return floors
 
 
 # ---------------------------------------------------------------------- labels

@@ -57,17 +57,17 @@ def run(
     looks = [look for some in jobs for look in some]
     watermark = [look for look in looks if look.kind != LABEL]
     label = [look for look in looks if look.kind == LABEL]
-    rows = _rows(watermark)
+    rows = rows_of(watermark)
     return Findings(
         [
-            Table("False positives: watermark", rows, _NOTE),
+            Table("False positives: watermark", rows, NOTE),
             Table("False positives: visible label", _label_rows(label), _LABEL_NOTE),
         ],
-        _floors(rows[-1], full=full),
+        promises(rows[-1], full=full),
     )
 
 
-_NOTE = (
+NOTE = (
     "A detection is one key on one window, with every hypothesis on. Quantiles and the largest of "
     "statistic ÷ threshold. rule of three: upper 95 % bound of the rate of payloads. Gumbel: rate "
     "of passing the threshold, extrapolated from a fit to the squares' maxima in a hundred blocks, "
@@ -121,7 +121,8 @@ def _label_look(name: str, window: Rgb) -> Look:
 # ---------------------------------------------------------------------- tables
 
 
-def _rows(looks: list[Look]) -> list[Row]:
+def rows_of(looks: list[Look]) -> list[Row]:
+    """One row a kind of window, then all of them together."""
     kinds: dict[str, list[Look]] = defaultdict(list)
     for look in looks:
         kinds[look.kind].append(look)
@@ -157,7 +158,9 @@ def _extrapolated(kind: str, margins: Iterable[float]) -> tuple[float | None, fl
     return beyond(squares, 1, pictures.random_for("bootstrap", kind))
 
 
-def _floors(row: Row, *, full: bool) -> list[Floor]:
+def promises(row: Row, *, full: bool) -> list[Floor]:
+    """Hold the figures of all windows together to what is promised."""
+
     def figure(column: str) -> float:
         cell = row[column]
         return float(cell) if isinstance(cell, int | float) else float("nan")

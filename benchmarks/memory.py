@@ -1,7 +1,8 @@
 """Peak memory of one call, in a process of its own: ``python -m benchmarks.memory FILE ACTION``.
 
-FILE is a picture as ``.npy``, ACTION `embed` or `detect`. Prints the bytes by which the peak of
-the process grew, the picture included; libraries were loaded before.
+FILE is a picture as ``.npy``, ACTION `embed` or `detect`; a sound's rate follows as a third
+argument. Prints the bytes by which the peak of the process grew, the picture or sound included;
+libraries were loaded before.
 """
 
 from __future__ import annotations
@@ -13,40 +14,43 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from aiglabel.key import Key
-from aiglabel.signal import image
-from benchmarks.pictures import Rgb
+from aiglabel.signal import audio, image
 
 PAYLOAD = b"\x01\x23\x45\x67\x89\xab\xcd\xef"
 _ROOT = Path(__file__).resolve().parents[1]
 
 
-def peak(rgb: Rgb, action: str) -> int:
-    """Measure one action on one picture, bytes."""
+def peak(media: NDArray[Any], action: str, rate: int | None = None) -> int:
+    """Measure one action on one picture, or on one sound of that rate; bytes."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "picture.npy"
-        np.save(path, rgb)
+        path = Path(folder) / "media.npy"
+        np.save(path, media)
+        rest = [] if rate is None else [str(rate)]
         done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.memory", str(path), action],
+            [sys.executable, "-m", "benchmarks.memory", str(path), action, *rest],
             cwd=_ROOT, env=os.environ | {"PYTHONPATH": str(_ROOT)},
             capture_output=True, check=True, text=True,
         )  # fmt: skip
     return int(done.stdout)
 
 
-def _main(path: str, action: str) -> None:
+def _main(path: str, action: str, rate: str | None = None) -> None:
     cv2.setNumThreads(1)
-    key = Key.public()
+    signal: Any = image if rate is None else audio
+    options: dict[str, Any] = {"key": Key.public()} | ({"rate": int(rate)} if rate else {})
     before = _peak()
-    rgb = np.load(path)
+    media = np.load(path)
     if action == "embed":
-        image.embed(rgb, PAYLOAD, key=key)
+        signal.embed(media, PAYLOAD, **options)
     else:
-        image.detect(rgb, key=key)
+        signal.detect(media, **options)
     print(_peak() - before)
 
 

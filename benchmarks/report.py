@@ -25,7 +25,7 @@ Row = dict[str, Cell]
 RESULTS = Path(__file__).parent / "results"
 _PACKAGES = (
     "aiglabel", "numpy", "opencv-python-headless", "PyWavelets", "pillow", "c2pa-python",
-    "scikit-image", "blind-watermark", "invisible-watermark",
+    "scikit-image", "blind-watermark", "invisible-watermark", "imageio-ffmpeg", "pesq",
 )  # fmt: skip
 
 

@@ -30,7 +30,7 @@ _ROW = {"type": "object", "minProperties": 1, "additionalProperties": _CELL}
 SCHEMA = _record(
     {
         "format": {"const": FORMAT},
-        "suite": {"type": "string", "pattern": "^[a-z]+$"},
+        "suite": {"type": "string", "pattern": "^[a-z-]+$"},
         "full": {"type": "boolean"},
         "version": _TEXT,
         "commit": {"type": ["string", "null"]},

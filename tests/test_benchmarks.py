@@ -19,6 +19,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aiglabel import errors
+from aiglabel.media import sound as sound_files
+from aiglabel.media import sound_coding, sound_format
 from aiglabel.signal import quality
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,10 +30,16 @@ if str(ROOT) not in sys.path:  # `python -m pytest` has it, `pytest` has not
 
 pytest.importorskip("skimage")
 attacks = importlib.import_module("benchmarks.attacks")
+attacks_sound = importlib.import_module("benchmarks.attacks_sound")
+audio = importlib.import_module("benchmarks.audio")
+audio_detection = importlib.import_module("benchmarks.audio_detection")
+audio_throughput = importlib.import_module("benchmarks.audio_throughput")
 detection = importlib.import_module("benchmarks.detection")
 estimates = importlib.import_module("benchmarks.estimates")
 geometry = importlib.import_module("benchmarks.attacks_geometry")
+masking = importlib.import_module("benchmarks.masking")
 memory = importlib.import_module("benchmarks.memory")
+peaq = importlib.import_module("benchmarks.peaq")
 peers = importlib.import_module("benchmarks.peers")
 pictures = importlib.import_module("benchmarks.pictures")
 pipeline = importlib.import_module("benchmarks.pipeline")
@@ -39,6 +48,7 @@ report = importlib.import_module("benchmarks.report")
 robustness = importlib.import_module("benchmarks.robustness")
 schema = importlib.import_module("benchmarks.schema")
 security = importlib.import_module("benchmarks.security")
+sounds = importlib.import_module("benchmarks.sounds")
 subjects = importlib.import_module("benchmarks.subjects")
 suites = importlib.import_module("benchmarks.__main__")
 table = importlib.import_module("benchmarks.table")
@@ -473,3 +483,223 @@ def test_every_suite_is_offered_and_described() -> None:
     for name in suites.SUITES:
         assert name in done.stdout
         assert f"`{name}`" in text
+
+
+# --- sound --------------------------------------------------------------------------------------
+
+
+RATE = 16_000
+
+
+@pytest.fixture(scope="module")
+def sung() -> np.ndarray:
+    """Four seconds of a vowel that comes and goes, with a little noise; float32 (2, n)."""
+    time = np.arange(4 * RATE) / RATE
+    voice = sum(np.sin(2 * np.pi * 150 * n * time) / n for n in range(1, 30))
+    hiss = np.random.default_rng(1).standard_normal((2, len(time)))
+    y = 0.1 * np.sin(2 * np.pi * 1.5 * time) ** 2 * voice + 0.002 * hiss
+    return np.asarray(y, np.float32)
+
+
+def test_every_clip_loads_and_has_a_class() -> None:
+    clips = sounds.clips(None)
+    assert len({clip.name for clip in clips}) == len(clips)
+    assert {clip.kind for clip in clips} == {sounds.SPEECH, sounds.MADE, sounds.BARE}
+    for clip in clips:
+        y, rate = clip.load()
+        assert y.dtype == np.float32
+        seconds = y.shape[1] / rate
+        assert 0 < np.abs(y).max() <= 1
+        assert 10 <= seconds <= 22 or clip.kind == sounds.BARE
+    assert np.array_equal(y, clip.load()[0])
+
+
+def test_recordings_are_cut_into_windows(tmp_path: Path, sung: np.ndarray) -> None:
+    long = np.tile(sung, 8)[:, : 31 * RATE]
+    for name, y in (("aud1_speech", long), ("aud2_music", sung), ("aud3_speech", sung * 1e-4)):
+        coding = sound_coding.Coding(
+            sound_format.Container.WAV, "pcm", RATE, 2, bits=32, floating=True
+        )
+        sound_files.write(tmp_path / f"{name}.wav", y, coding)
+    first, second, music, hush = sounds.clips(tmp_path)[:4]
+    assert [one.kind for one in (first, second, music, hush)] == [
+        sounds.SPEECH, sounds.SPEECH, sounds.MUSIC, sounds.BARE,
+    ]  # fmt: skip
+    assert first.load()[0].shape == second.load()[0].shape == (2, 31 * RATE // 2)
+    assert np.array_equal(np.concatenate([first.load()[0], second.load()[0]], axis=1), long)
+    cut = sounds.cut(long, RATE, (3, 20), np.random.default_rng(1))
+    assert 3 * RATE <= cut.shape[1] <= 20 * RATE
+
+
+@pytest.mark.parametrize("name", list(importlib.import_module("benchmarks.attacks_sound").ATTACKS))
+def test_attacks_on_sound_keep_its_form_and_happen_again(name: str, sung: np.ndarray) -> None:
+    attack = attacks_sound.ATTACKS[name]
+    before = sung.copy()
+    if attacks_sound.unavailable(name):
+        pytest.skip("not in this ffmpeg")
+    y, rate = attack(sung, RATE, "a.wav")
+    again, _ = attack(sung, RATE, "a.wav")
+    assert np.array_equal(y, again)
+    assert np.array_equal(sung, before)
+    assert y.dtype == np.float32
+    assert len(y) == (1 if attack.values[-1:] == (1,) else 2)
+    assert np.isfinite(y).all()
+    if attack.family not in ("cropping", "tempo and pitch", "pieces lost and put in"):
+        assert y.shape[1] / rate == pytest.approx(4, abs=0.4)
+
+
+def test_attacks_on_sound_do_what_they_say(sung: np.ndarray) -> None:
+    tried = {
+        name: attacks_sound.ATTACKS[name](sung, RATE, "a.wav")[0]
+        for name in ("none", "crop to 3 s", "speed +10 %", "tempo -5 %", "0.77 s put in",
+                     "5 ms lost each second", "white noise 20 dB", "gain +6 dB, clipped",
+                     "16 levels")
+    }  # fmt: skip
+    seconds = {name: y.shape[1] / RATE for name, y in tried.items()}
+    assert seconds["crop to 3 s"] == 3
+    assert seconds["speed +10 %"] == pytest.approx(4 / 1.1, abs=0.02)
+    assert seconds["tempo -5 %"] == pytest.approx(4 / 0.95, abs=0.1)
+    assert seconds["0.77 s put in"] == pytest.approx(4.77)
+    assert seconds["5 ms lost each second"] == pytest.approx(3.98)
+    noise = tried["white noise 20 dB"] - sung
+    assert 10 * np.log10(np.mean(sung**2) / np.mean(noise**2)) == pytest.approx(20, abs=0.01)
+    assert np.abs(tried["gain +6 dB, clipped"]).max() <= 1
+    assert len(np.unique(tried["16 levels"])) <= 17
+    one, other = (attacks_sound.ATTACKS["crop to 3 s"](sung, RATE, n)[0] for n in "ab")
+    assert not np.array_equal(one, other)
+
+
+def test_quick_attacks_on_sound_are_of_every_family() -> None:
+    assert set(attacks_sound.QUICK) <= set(attacks_sound.ATTACKS)
+    families = {attack.family for attack in attacks_sound.ATTACKS.values()}
+    assert {attacks_sound.ATTACKS[name].family for name in attacks_sound.QUICK} == families
+
+
+def test_what_the_ffmpeg_lacks_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(*args: object) -> Any:
+        raise errors.MediaError("no such encoder")
+
+    attack = dataclasses.replace(attacks_sound.ATTACKS["MP3 64"], name="lost", function=lost)
+    monkeypatch.setitem(attacks_sound.ATTACKS, "lost", attack)
+    assert attacks_sound.unavailable("lost") == "no such encoder"
+    (row,) = audio.by_attack([], ["lost"])
+    assert (row["payload exact"], row["kept"]) == (None, "not available")
+
+
+def test_bands_of_the_ear_are_those_of_the_recommendation() -> None:
+    assert len(masking.CENTRES) == 109
+    assert masking.CENTRES[[0, 1, 50, -1]] == pytest.approx(
+        [91.708, 115.216, 2183.564, 17690.045], abs=2e-3
+    )
+
+
+def test_louder_noise_is_heard_more(sung: np.ndarray) -> None:
+    noise = np.random.default_rng(2).standard_normal(sung.shape, np.float32)
+    grades = [
+        peaq.grade(sung, sung + np.float32(level) * noise, RATE) for level in (0, 1e-4, 1e-3, 1e-2)
+    ]
+    odg = [one.odg for one in grades]
+    assert odg[0] == pytest.approx(0.2, abs=0.05)
+    assert odg == sorted(odg, reverse=True)
+    assert odg[-1] < -3
+    ratios = [one.noise_to_mask for one in grades]
+    assert ratios == sorted(ratios)
+    assert ratios[0] < -60
+    # 20 dB, and up to 3 more: where noise is weak, only its part in phase changes a magnitude.
+    assert 20 < ratios[3] - ratios[2] < 23
+    assert grades[0].disturbed == 0
+    assert grades[3].disturbed > 0.5
+
+
+def test_masked_noise_is_heard_less() -> None:
+    """Noise within a band hides beside a loud tone there, and not two octaves away from it."""
+    time = np.arange(3 * 48_000) / 48_000
+    spectrum = np.fft.rfft(np.random.default_rng(3).standard_normal(len(time)))
+    hertz = np.fft.rfftfreq(len(time), 1 / 48_000)
+    narrow = np.fft.irfft(spectrum * (np.abs(hertz - 1000) < 40))
+    noise = (0.002 * narrow / narrow.std()).astype(np.float32)
+    grades = {}
+    for frequency in (1000, 4000):
+        tone = (0.3 * np.sin(2 * np.pi * frequency * time)).astype(np.float32)[None]
+        grades[frequency] = peaq.grade(tone, tone + noise, 48_000)
+    assert grades[1000].noise_to_mask < grades[4000].noise_to_mask - 15
+    assert grades[1000].odg > grades[4000].odg
+
+
+def test_silence_and_shorts_have_no_grade() -> None:
+    assert peaq.grade(*np.zeros((2, 1, 48_000), np.float32), 48_000) is None
+    assert peaq.grade(*np.ones((2, 1, 4800), np.float32), 48_000) is None
+
+
+@pytest.fixture(scope="module")
+def heard() -> Any:
+    clip = next(one for one in sounds.clips(None) if one.name == "shipped voices")
+    return audio.trial(clip, attacks=("none", "gain -20 dB", "crop to 5 s"))
+
+
+def test_audio_counts_what_comes_through(heard: Any) -> None:
+    assert heard.exact("none")
+    assert 15 < heard.change.snr < 40
+    assert -4 < heard.change.grade.odg < 0.3
+    lost = dataclasses.replace(
+        heard, readings=heard.readings | {"none": robustness.Reading(b"", True, 2)}
+    )
+    rows = {row["attack"]: row for row in audio.by_attack([heard, lost], attacks_sound.ATTACKS)}
+    assert {"none", "gain -20 dB", "crop to 5 s"} <= set(rows)
+    assert rows["none"]["payload exact"] == estimates.Rate.of(1, 2)
+    assert (rows["none"]["wrong"], rows["none"]["kept"]) == (1, "NO")
+    *_, mean, worst = audio.by_clip([heard, lost])
+    assert mean["SNR dB"] == worst["SNR dB"] == pytest.approx(heard.change.snr)
+    assert worst["lost"] == mean["lost"] + 0.5
+    floors = {floor.name: floor for floor in audio.promises([heard, lost])}
+    assert not floors["none, exact %"].kept
+    assert floors["mean ODG"].value == pytest.approx(heard.change.grade.odg)
+
+
+def test_audio_has_a_table_of_attacks_and_one_a_kind(
+    heard: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audio, "trial", lambda *args, **kwargs: heard)
+    monkeypatch.setattr(audio, "_chosen", lambda found, full: [heard.clip])
+    with ThreadPoolExecutor(1) as workers:
+        found = audio.run(full=False, media=None, workers=workers)
+    assert [table.title for table in found.tables] == [
+        "Attacks: speech, music, made by code", "Sounds: speech",
+    ]  # fmt: skip
+    assert found.floors[-1] == report.Floor("wrong payloads", 0, "<=", 0)
+    assert report.show(found)
+
+
+def test_no_mark_is_heard_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audio_detection, "_LENGTHS", (3.0, 3.5))
+    clips = [one for one in sounds.clips(None) if one.name == "shipped voices"]
+    looks = audio_detection.job(clips, 0, keys=1)
+    kinds = [look.kind for look in looks]
+    assert {kind: kinds.count(kind) for kind in kinds} == {
+        "made by code": 1, "marked, other key": 1, "recordings": 2,
+    }  # fmt: skip
+    assert not any(look.present or look.payload for look in looks)
+    assert audio_detection.job(clips, 0, keys=1, until=0) == []
+    monkeypatch.setattr(audio_detection, "job", lambda *args, **kwargs: looks)
+    with ThreadPoolExecutor(1) as workers:
+        found = audio_detection.run(full=False, media=None, workers=workers)
+    assert found.tables[0].rows[-1]["detections"] == 4 * audio_detection.JOBS
+    assert found.floors == [report.Floor("false positives", 0, "<=", 0)]
+
+
+def test_timing_of_sound_fills_its_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audio_throughput, "FORMATS", {"tiny": (8000, 1)})
+    monkeypatch.setattr(audio_throughput, "_USUAL", "tiny")
+    monkeypatch.setattr(audio_throughput, "_USUAL_LENGTH", 2.0)
+    monkeypatch.setattr(audio_throughput, "_ROUNDS", 1)
+    monkeypatch.setattr(audio_throughput, "MEMORY_LENGTHS", (2.0, 4.0))
+    found = audio_throughput.run(full=False, media=None, lengths=(1.0, 2.0))
+    formats, lengths, growth, peaks = found.tables
+    assert [row["step"] for row in formats.rows] == list(audio_throughput._FLOORS)
+    assert len(lengths.rows) == 6
+    assert all(isinstance(row["exponent"], float) for row in growth.rows)
+    assert len(peaks.rows) == 4
+    assert len(found.floors) == 5
+    five = audio_throughput.sound(8000, 6, 1.0)
+    assert five.shape == (6, 8000)
+    assert np.abs(five).max() <= 1
