@@ -5,10 +5,17 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from aiglabel import media
-from aiglabel.containers.sniff import SUFFIXES, Format, sniff
+from aiglabel.containers.sniff import (
+    SOUND_SUFFIXES,
+    SUFFIXES,
+    AnyFormat,
+    Format,
+    SoundFormat,
+    sniff_media,
+)
 from aiglabel.errors import (
     AigLabelError,
     OutputError,
@@ -18,16 +25,17 @@ from aiglabel.errors import (
 from aiglabel.key import Key
 from aiglabel.label import Label
 from aiglabel.marks import credentials, overlay
-from aiglabel.media import Limits
-from aiglabel.pipeline import Job
+from aiglabel.media import Limits, sound_arrays
+from aiglabel.pipeline import Job, PictureJob, SoundJob
 from aiglabel.policy import Policy
 from aiglabel.result import BatchResult, EmbedResult
 
 Destination = str | os.PathLike[str] | BinaryIO | None
+AnyJob = TypeVar("AnyJob", bound=Job)
 
 
 class Labeler:
-    """Labels many pictures under one policy, key and signer. Thread-safe: it keeps no state.
+    """Labels many files under one policy, key and signer. Thread-safe: it keeps no state.
 
     Parameters
     ----------
@@ -44,7 +52,9 @@ class Labeler:
     PolicyError
         When the policy requires credentials and there is no signer.
     LabelError
-        When the font lacks a character of the visible label.
+        When the font lacks a character of the visible label, or no voice says the audible one.
+    MediaError
+        When the recording of the audible label cannot be read.
     """
 
     def __init__(
@@ -69,6 +79,8 @@ class Labeler:
             )
         if self.policy.overlay.enabled:
             overlay.check(self.policy.overlay.text, self.policy.overlay.font)
+        if self.policy.audible.enabled and self.policy.audible.form == "voice":
+            self.policy.audible.known_voice()
 
     def embed(
         self,
@@ -76,18 +88,29 @@ class Labeler:
         dst: Destination = None,
         *,
         label: Label,
+        rate: float | None = None,
         overwrite: bool = True,
         quality: int | None = None,
+        bitrate: int | None = None,
     ) -> EmbedResult | BatchResult:
-        """Label one picture; see `aiglabel.embed`."""
+        """Label one picture or sound; see `aiglabel.embed`."""
         _expect("label", label, Label, "Label.generated(...)")
-        return self._embed(src, dst, label, label.payload, overwrite=overwrite, quality=quality)
+        return self._embed(
+            src, dst, label, label.payload, rate=rate, overwrite=overwrite, quality=quality,
+            bitrate=bitrate,
+        )  # fmt: skip
 
     def watermark(
-        self, src: Any, dst: Destination = None, *, payload: bytes, overwrite: bool = True
+        self,
+        src: Any,
+        dst: Destination = None,
+        *,
+        payload: bytes,
+        rate: float | None = None,
+        overwrite: bool = True,
     ) -> EmbedResult | BatchResult:
         """Write the blind watermark alone; see `aiglabel.watermark`."""
-        return self._embed(src, dst, None, payload, overwrite=overwrite, quality=None)
+        return self._embed(src, dst, None, payload, rate=rate, overwrite=overwrite)
 
     def _embed(
         self,
@@ -96,21 +119,31 @@ class Labeler:
         label: Label | None,
         payload: bytes,
         *,
+        rate: float | None,
         overwrite: bool,
-        quality: int | None,
+        **coding: Any,
     ) -> EmbedResult | BatchResult:
-        job = Job(
-            policy=self.policy, key=self.key, signer=self.signer, limits=self.limits, label=label,
-            payload=payload, quality=quality,
-        )  # fmt: skip
+        def job(kind: type[AnyJob]) -> AnyJob:
+            return kind(
+                policy=self.policy, key=self.key, signer=self.signer, limits=self.limits,
+                label=label, payload=payload, **coding,
+            )  # fmt: skip
+
         if media.is_file(src):
             path = src if isinstance(src, (str, os.PathLike)) else None
             try:
                 _refuse_same_file(path, dst)
                 data = media.read_source(src, self.limits)
-                result = job.run(data, _format_for(dst, sniff(data)))
+                found = sniff_media(data)
+                kind = SoundJob if isinstance(found, SoundFormat) else PictureJob
+                result = job(kind).run(data, format_for(dst, found))
             except AigLabelError as error:
                 raise error.at(path) from None
+            return _deliver(result, dst, overwrite=overwrite)
+        if rate is not None:
+            samples, like = sound_arrays.from_samples(src, rate, limits=self.limits)
+            wanted = format_for(dst, SoundFormat.WAV)
+            result = job(SoundJob).run_array(samples, like, wanted)
             return _deliver(result, dst, overwrite=overwrite)
         decoded = media.from_array(src, limits=self.limits)
         if isinstance(decoded, list):
@@ -119,9 +152,11 @@ class Labeler:
                     "a batch of arrays has no single destination",
                     remedy="Leave dst out and write result.data, or embed them one by one",
                 )
-            return BatchResult(tuple(job.run(one, Format.PNG) for one in decoded))
+            batch = (job(PictureJob).run_array(one, Format.PNG) for one in decoded)
+            return BatchResult(tuple(batch))
         usual = SUFFIXES.get(f".{(getattr(src, 'format', None) or 'png').lower()}", Format.PNG)
-        return _deliver(job.run(decoded, _format_for(dst, usual)), dst, overwrite=overwrite)
+        result = job(PictureJob).run_array(decoded, format_for(dst, usual))
+        return _deliver(result, dst, overwrite=overwrite)
 
 
 def embed(
@@ -132,19 +167,22 @@ def embed(
     policy: Policy | None = None,
     key: Key | None = None,
     signer: credentials.Signer | None = None,
+    rate: float | None = None,
     overwrite: bool = True,
     quality: int | None = None,
+    bitrate: int | None = None,
 ) -> EmbedResult | BatchResult:
-    """Label one picture with every mark of the policy and read each mark back.
+    """Label one picture or sound with every mark of the policy and read each mark back.
 
     Parameters
     ----------
     src : path, bytes, binary file, PIL.Image, array or tensor
-        Arrays: uint8, uint16 or float in [0, 1]; (H, W), (H, W, 3), (H, W, 4), or a batch
-        (N, H, W, 3). Never modified.
+        Pictures: uint8, uint16 or float in [0, 1]; (H, W), (H, W, 3), (H, W, 4), or a batch
+        (N, H, W, 3). Sounds, with `rate`: int16, int32 or float in [-1, 1]; (channels, n) or (n,).
+        Never modified.
     dst : path, binary file or None
-        The format follows the suffix of a path, else the source; arrays become PNG. None: the file
-        is in ``result.data``.
+        The format follows the suffix of a path, else the source; arrays become PNG or WAV. None:
+        the file is in ``result.data``.
     label : Label
     policy : Policy, optional
         Default: preset ``cn``.
@@ -152,10 +190,14 @@ def embed(
         Watermark key; default the open key.
     signer : Signer, optional
         C2PA signing profile; None writes no credentials.
+    rate : int, optional
+        Samples a second: says that an array is a sound.
     overwrite : bool
         Whether an existing `dst` is replaced (in one step). `src` itself never is.
     quality : int, optional
-        1 to 100 for lossy formats; by default as the source is coded.
+        1 to 100 for lossy picture formats; by default as the source is coded.
+    bitrate : int, optional
+        Bits a second for lossy sound formats; by default as the source is coded.
 
     Returns
     -------
@@ -168,7 +210,9 @@ def embed(
         Naming the file, the reason and the remedy; then nothing is written.
     """
     labeler = Labeler(policy=policy, key=key, signer=signer)
-    return labeler.embed(src, dst, label=label, overwrite=overwrite, quality=quality)
+    return labeler.embed(
+        src, dst, label=label, rate=rate, overwrite=overwrite, quality=quality, bitrate=bitrate
+    )
 
 
 def watermark(
@@ -178,13 +222,14 @@ def watermark(
     payload: bytes,
     key: Key | None = None,
     strength: str = "balanced",
+    rate: float | None = None,
     overwrite: bool = True,
 ) -> EmbedResult | BatchResult:
-    """Write the blind watermark alone: no visible label, no metadata.
+    """Write the blind watermark alone: no visible or audible label, no metadata.
 
     Parameters
     ----------
-    src, dst, key, overwrite
+    src, dst, key, rate, overwrite
         See `embed`.
     payload : bytes
         Exactly 8 bytes.
@@ -197,10 +242,11 @@ def watermark(
     """
     off = {"enabled": False}
     policy = Policy.from_dict({
-        "name": "watermark", "overlay": off, "aigc": off, "iptc": off, "credentials": off,
-        "watermark": {"strength": strength},
+        "name": "watermark", "overlay": off, "audible": off, "aigc": off, "iptc": off,
+        "credentials": off, "watermark": {"strength": strength},
     })  # fmt: skip
-    return Labeler(policy=policy, key=key).watermark(src, dst, payload=payload, overwrite=overwrite)
+    labeler = Labeler(policy=policy, key=key)
+    return labeler.watermark(src, dst, payload=payload, rate=rate, overwrite=overwrite)
 
 
 def _expect(name: str, value: object, kind: type, example: str) -> None:
@@ -208,16 +254,19 @@ def _expect(name: str, value: object, kind: type, example: str) -> None:
         raise TypeError(f"{name} is {type(value).__name__}, not {kind.__name__}; pass {example}")
 
 
-def _format_for(dst: Destination, usual: Format) -> Format:
+def format_for(dst: Destination, usual: AnyFormat) -> Any:
+    """Return the format of the same kind of media that a destination asks for."""
     if not isinstance(dst, (str, os.PathLike)):
         return usual
     suffix = Path(dst).suffix.lower()
-    if suffix not in SUFFIXES:
+    known = SOUND_SUFFIXES if isinstance(usual, SoundFormat) else SUFFIXES
+    if suffix not in known:
+        kind = "sound" if isinstance(usual, SoundFormat) else "picture"
         raise UnsupportedFormat(
-            f"no picture format has the suffix '{suffix}'", path=dst,
-            remedy=f"Use one of {', '.join(SUFFIXES)}",
+            f"no {kind} format has the suffix '{suffix}'", path=dst,
+            remedy=f"Use one of {', '.join(known)}",
         )  # fmt: skip
-    return SUFFIXES[suffix]
+    return known[suffix]
 
 
 def _refuse_same_file(src: str | os.PathLike[str] | None, dst: Destination) -> None:

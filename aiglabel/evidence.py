@@ -25,7 +25,8 @@ class Evidence:
     Attributes
     ----------
     mark : str
-        Room that read it: ``overlay``, ``watermark``, ``aigc``, ``iptc``, ``credentials``.
+        Room that read it: ``overlay``, ``audible``, ``watermark``, ``aigc``, ``iptc``,
+        ``credentials``.
     status : Status
     statistic, threshold, p_value : float or None
         Detection statistic, the value it must reach, and the probability that media without the

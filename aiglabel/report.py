@@ -133,8 +133,8 @@ class Report:
     sha256 : str or None
         Of its bytes; None for arrays.
     media : mapping
-        ``kind`` (``image`` or ``other``), ``format``, ``width``, ``height``, ``frames``; what could
-        be read.
+        ``kind`` (``image``, ``audio`` or ``other``), ``format``; of pictures ``width``, ``height``,
+        ``frames``, of sounds ``seconds``, ``rate``, ``channels``, ``codec``; what could be read.
     verdict : Verdict
     compliance : Compliance
         With the rules of `policy`.

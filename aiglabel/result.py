@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiglabel import media
-from aiglabel.containers.sniff import Format
+from aiglabel.containers.sniff import AnyFormat, SoundFormat
+from aiglabel.errors import UnsupportedFormat
 from aiglabel.evidence import Outcome
-from aiglabel.media import Picture
+from aiglabel.media import Picture, sound
+from aiglabel.media.sound_arrays import Like, to_samples
 
 
 @dataclass(frozen=True)
@@ -27,26 +29,29 @@ class Quality:
         Worst frame, luma, weighted by what eyes see; of blocks spread over the frame.
     ssim : float or None
         Worst frame, luma, on the canonical frame of the watermark.
-    largest_change : int
-        Of one sample, in the picture's own scale.
+    largest_change : float
+        Of one sample: in the picture's own scale; of a sound, in shares of full scale.
+    snr_db : float or None
+        Of a sound: the whole over the change.
     """
 
     psnr_db: float | None
     psnr_hvs_m_db: float | None
     ssim: float | None
-    largest_change: int
+    largest_change: float
+    snr_db: float | None = None
 
     @classmethod
     def of(cls, outcome: Outcome | None) -> Quality:
         """Take the figures from the watermark's outcome; None means nothing was changed."""
         facts = outcome.facts if outcome else {}
         ratios = facts.get("psnr_db"), facts.get("psnr_hvs_m_db")
-        return cls(*ratios, facts.get("ssim"), facts.get("largest_change", 0))
+        return cls(*ratios, facts.get("ssim"), facts.get("largest_change", 0), facts.get("snr_db"))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EmbedResult:
-    """A labelled picture and what was done to it.
+    """A labelled picture or sound and what was done to it.
 
     Attributes
     ----------
@@ -55,7 +60,7 @@ class EmbedResult:
     quality : Quality
     marks : tuple of Outcome
         One for each mark of the policy, in the order they were made.
-    format : Format
+    format : Format or SoundFormat
     sizes : dict
         Bytes of ``source`` (0 for arrays) and ``result``.
     timings : dict
@@ -73,23 +78,46 @@ class EmbedResult:
     payload: bytes | None
     quality: Quality
     marks: tuple[Outcome, ...]
-    format: Format
+    format: AnyFormat
     sizes: dict[str, int]
     timings: dict[str, float]
     notes: tuple[str, ...]
     data: bytes = field(repr=False)
     sidecar: bytes | None = field(default=None, repr=False)
     path: str | None = None
-    _picture: Picture | None = field(default=None, repr=False)
+    _media: Picture | Like | None = field(default=None, repr=False)
 
     @cached_property
     def image(self) -> NDArray[Any]:
         """The marked pixels before encoding: shape and dtype of an array source, else (H, W, C).
 
         Of an animation, the first frame.
+
+        Raises
+        ------
+        UnsupportedFormat
+            When it is a sound.
         """
-        picture = self._picture or media.decode(self.data)
+        if isinstance(self.format, SoundFormat):
+            raise UnsupportedFormat("the result is a sound", remedy="Ask for its `sound`")
+        picture = self._media if isinstance(self._media, Picture) else media.decode(self.data)
         return media.to_array(picture)
+
+    @cached_property
+    def sound(self) -> NDArray[Any]:
+        """The labelled samples: shape and dtype of an array source, else float32 (channels, n).
+
+        Of a file, as it is decoded: of lossy formats, what the encoder left.
+
+        Raises
+        ------
+        UnsupportedFormat
+            When it is a picture.
+        """
+        if not isinstance(self.format, SoundFormat):
+            raise UnsupportedFormat("the result is a picture", remedy="Ask for its `image`")
+        like = self._media if isinstance(self._media, Like) else None
+        return to_samples(sound.decode(self.data).y, like)
 
     @property
     def complete(self) -> bool:

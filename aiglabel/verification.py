@@ -14,27 +14,30 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from aiglabel import media
-from aiglabel.containers.sniff import Format, sniff
+from aiglabel import listening, media
+from aiglabel.containers.sniff import AnyFormat, Format, SoundFormat, sniff_media
 from aiglabel.errors import MediaError, ResourceLimit
 from aiglabel.evidence import Evidence, Status
 from aiglabel.key import Key
 from aiglabel.marks import aigc, credentials, iptc, overlay
-from aiglabel.marks import watermark as watermark_mark
 from aiglabel.marks.credentials import TrustProfile
-from aiglabel.media import Limits, Picture
+from aiglabel.marks.watermark import MARK as WATERMARK
+from aiglabel.marks.watermark import certainty, pictures
+from aiglabel.media import Limits, Picture, sound_arrays
+from aiglabel.media.sound_coding import Sound
 from aiglabel.policy import Policy, WatermarkPolicy
 from aiglabel.report import Report, comply, decide
 from aiglabel.rules import check
+from aiglabel.signal import image
+from aiglabel.signal.detection import Detection
 from aiglabel.signal.detector import DEFAULT_EFFORT
-from aiglabel.signal.image import Detection, detect_any
 from aiglabel.version import toolkit_version
 
 T = TypeVar("T")
 Problems = list[MediaError]
-_NO_PICTURE = "not a picture format this version reads"
+_UNKNOWN = "not a format this version reads"
 _METADATA_MARKS = (aigc.MARK, iptc.MARK)
-_PIXEL_MARKS = (overlay.MARK, watermark_mark.MARK)
+_PIXEL_MARKS = (overlay.MARK, WATERMARK)
 
 
 def verify(
@@ -43,6 +46,7 @@ def verify(
     policy: Policy | None = None,
     keys: Sequence[Key] | Key = (),
     trust: TrustProfile | None = None,
+    rate: float | None = None,
     declared: bool = False,
     effort: str | None = None,
     limits: Limits | None = None,
@@ -52,14 +56,16 @@ def verify(
     Parameters
     ----------
     src : path, bytes, binary file, PIL.Image, array or tensor
-        Any file: of one that is no picture only C2PA credentials are read. A manifest lying
-        beside a path as ``<file>.c2pa`` is read where the file has none.
+        Any file: of one that is neither picture nor sound only C2PA credentials are read. A
+        manifest lying beside a path as ``<file>.c2pa`` is read where the file has none.
     policy : Policy, optional
         Whose rules are judged; default preset ``cn``.
     keys : Key or sequence of Key
         Watermark keys to try; the open key is always tried too.
     trust : TrustProfile, optional
         Default: what the policy names, and the development root of this machine.
+    rate : int, optional
+        Samples a second: says that an array (channels, n) or (n,) is a sound.
     declared : bool
         Whether the sender declared the content AI-generated (Labeling Measures Art. 6(2)).
     effort : {"quick", "full", "thorough"}, optional
@@ -87,21 +93,25 @@ def verify(
     data = media.read_source(src, limits) if media.is_file(src) else None
     problems: Problems = []
     evidence: dict[str, Evidence] = {}
-    fmt = None if data is None else _told(problems, lambda: sniff(data))
+    fmt = None if data is None else _told(problems, lambda: sniff_media(data))
     if data is None:
         skipped = "an array carries no metadata"
         evidence |= {name: _unread(name, skipped) for name in (*_METADATA_MARKS, credentials.MARK)}
     else:
         evidence |= _read_metadata(data, fmt, problems)
         evidence[credentials.MARK] = _read_credentials(data, fmt, trust, path, limits, problems)
-    picture = _decode(src if data is None else data, fmt, problems, limits)
-    if picture is None:
-        # Of what is no picture at all nothing was asked; a picture that does not decode is open.
-        reason = "the pixels could not be decoded" if fmt else _NO_PICTURE
-        evidence |= {name: _unread(name, reason, broken=fmt is not None) for name in _PIXEL_MARKS}
+    facts: dict[str, Any]
+    if isinstance(fmt, SoundFormat) or rate is not None:
+        samples = _samples(src, rate, limits) if data is None else data
+        heard, told = listening.listen(
+            samples, policy, _with_open_key(keys), limits=limits, problems=problems
+        )
+        evidence |= heard
+        facts = {"kind": "audio", "format": fmt.value if fmt else None, **told}
     else:
-        evidence |= _read_pixels(picture, policy, keys)
-    facts = _facts(fmt, picture)
+        picture = _decode(src if data is None else data, fmt, problems, limits)
+        evidence |= _read_pixels(picture, fmt, policy, keys)
+        facts = _facts(fmt, picture)
     findings = tuple(check(policy.rules, evidence, facts, policy.thresholds))
     return Report(
         file=path,
@@ -123,6 +133,7 @@ def detect_watermark(
     src: Any,
     *,
     keys: Sequence[Key] | Key = (),
+    rate: float | None = None,
     effort: str = DEFAULT_EFFORT,
     locate: bool = False,
     limits: Limits | None = None,
@@ -132,32 +143,53 @@ def detect_watermark(
     Parameters
     ----------
     src : path, bytes, binary file, PIL.Image, array or tensor
-        Of an animation the first frame.
+        Of an animation the first frame. A sound is listened to until a mark is read.
     keys : Key or sequence of Key
         The open key is always tried too; the strongest answer is returned.
+    rate : int, optional
+        Samples a second: says that an array (channels, n) or (n,) is a sound.
     effort : {"quick", "full", "thorough"}
         "quick" looks at the picture as it is. "full" also finds the mark in cropped, turned and
         bent pictures and in screenshots; where there is nothing that takes up to about a second.
-        "thorough" searches several seconds, and for marks of the first format too.
+        "thorough" searches several seconds, and for marks of the first format too. Of a sound,
+        "full" also looks at other tempos and pitches and behind cuts, in a few pieces of a long
+        one; "thorough" in all of it.
     locate : bool
-        Also say where in the picture a mark is that was read: `Detection.presence`.
+        Also say where in the picture a mark is that was read: `image.Detection.presence`.
+
+    Returns
+    -------
+    Detection
+        `signal.image.Detection` of a picture, `signal.audio.Detection` of a sound.
 
     Raises
     ------
     MediaError
-        When `src` cannot be read as a picture.
+        When `src` cannot be read as a picture or sound.
     PolicyError
         When there is no such effort.
     """
     effort = WatermarkPolicy(effort=effort).effort  # refuses what there is not
-    limits = limits or Limits()
-    if media.is_file(src):
-        picture = media.decode(media.read_source(src, limits), limits=limits)
+    limits, found = limits or Limits(), list[Detection]()
+    tried = _with_open_key(keys)
+    data = media.read_source(src, limits) if media.is_file(src) else None
+    if data is not None and isinstance(sniff_media(data), SoundFormat):
+        found += listening.detect(data, tried, effort=effort, limits=limits)
+    elif data is None and rate is not None:
+        samples = _samples(src, rate, limits)
+        found += listening.detect(samples, tried, effort=effort, limits=limits)
     else:
-        picture = _first(media.from_array(src, limits=limits))
-    pixels = watermark_mark.first_frame(picture)
-    found = detect_any(pixels, keys=_with_open_key(keys), effort=effort, locate=locate)
-    return max(found, key=watermark_mark.certainty)
+        picture = (
+            _first(media.from_array(src, limits=limits)) if data is None
+            else media.decode(data, limits=limits)
+        )  # fmt: skip
+        pixels = pictures.first_frame(picture)
+        found += image.detect_any(pixels, keys=tried, effort=effort, locate=locate)
+    return max(found, key=certainty)
+
+
+def _samples(src: Any, rate: float | None, limits: Limits) -> Sound:
+    return sound_arrays.from_samples(src, rate or 0, limits=limits)[0]
 
 
 def _told(problems: Problems, read: Callable[[], T]) -> T | None:
@@ -169,9 +201,9 @@ def _told(problems: Problems, read: Callable[[], T]) -> T | None:
         return None
 
 
-def _read_metadata(data: bytes, fmt: Format | None, problems: Problems) -> dict[str, Evidence]:
+def _read_metadata(data: bytes, fmt: AnyFormat | None, problems: Problems) -> dict[str, Evidence]:
     if fmt is None:
-        return {name: _unread(name, _NO_PICTURE) for name in _METADATA_MARKS}
+        return {name: _unread(name, _UNKNOWN) for name in _METADATA_MARKS}
     found = {
         aigc.MARK: _told(problems, lambda: aigc.read(data, fmt)),
         iptc.MARK: _told(problems, lambda: iptc.read(data, fmt)),
@@ -182,7 +214,7 @@ def _read_metadata(data: bytes, fmt: Format | None, problems: Problems) -> dict[
 
 def _read_credentials(
     data: bytes,
-    fmt: Format | None,
+    fmt: AnyFormat | None,
     trust: TrustProfile,
     path: str | None,
     limits: Limits,
@@ -191,8 +223,12 @@ def _read_credentials(
     # The SDK knows no limits of its own: what overtaxed our readers is not given to it.
     if any(isinstance(one, ResourceLimit) for one in problems):
         return _unread(credentials.MARK, "the file has too many parts", broken=True)
+    sidecar = _sidecar(path, limits)
+    if fmt is not None and sidecar is None and credentials.takes_none(data, fmt):
+        detail = "Such a file carries no C2PA manifest, and none lies beside it"
+        return Evidence(mark=credentials.MARK, status=Status.ABSENT, detail=detail)
     mime = fmt.mime if fmt else None
-    return credentials.read(data, mime, trust=trust, sidecar=_sidecar(path, limits))
+    return credentials.read(data, mime, trust=trust, sidecar=sidecar)
 
 
 def _decode(source: Any, fmt: Format | None, problems: Problems, limits: Limits) -> Picture | None:
@@ -204,13 +240,15 @@ def _decode(source: Any, fmt: Format | None, problems: Problems, limits: Limits)
 
 
 def _read_pixels(
-    picture: Picture, policy: Policy, keys: Sequence[Key] | Key
+    picture: Picture | None, fmt: Format | None, policy: Policy, keys: Sequence[Key] | Key
 ) -> dict[str, Evidence]:
+    if picture is None:
+        # Of what is no picture at all nothing was asked; a picture that does not decode is open.
+        reason = "the pixels could not be decoded" if fmt else _UNKNOWN
+        return {name: _unread(name, reason, broken=fmt is not None) for name in _PIXEL_MARKS}
     return {
         overlay.MARK: overlay.read(picture, policy.overlay),
-        watermark_mark.MARK: watermark_mark.read(
-            picture, _with_open_key(keys), effort=policy.watermark.effort
-        ),
+        WATERMARK: pictures.read(picture, _with_open_key(keys), effort=policy.watermark.effort),
     }
 
 

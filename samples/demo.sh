@@ -1,5 +1,5 @@
 #!/bin/sh
-# Label every sample picture, verify the results, and lay out before and after. Run by `make demo`.
+# Label every sample picture and sound, verify the results, and lay out before and after. Run by `make demo`.
 set -eu
 
 bin=${1:-.venv/bin}
@@ -17,8 +17,11 @@ export XDG_CONFIG_HOME="$PWD/$out/config"
 "$bin/aiglabel" verify "$out/labelled" --policy cn --key "$key" --report "$out/report.html"
 "$bin/python" samples/contact_sheet.py samples/input "$out/labelled" "$out/before_after.png" \
     > "$out/before_after.txt"
+"$bin/python" samples/sound_sheet.py samples/input "$out/labelled" "$out/sounds.png" \
+    > "$out/sounds.txt"
 
 echo
-echo "labelled pictures   $out/labelled"
+echo "labelled files      $out/labelled"
 echo "before and after    $out/before_after.png  (list: before_after.txt)"
+echo "sounds              $out/sounds.png  (list: sounds.txt)"
 echo "report to read      $out/report.html"

@@ -20,8 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiglabel import errors
+from aiglabel.containers.sniff import SoundFormat
 from aiglabel.media import sound as sound_files
-from aiglabel.media import sound_coding, sound_format
+from aiglabel.media import sound_coding
 from aiglabel.signal import quality
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -517,9 +518,7 @@ def test_every_clip_loads_and_has_a_class() -> None:
 def test_recordings_are_cut_into_windows(tmp_path: Path, sung: np.ndarray) -> None:
     long = np.tile(sung, 8)[:, : 31 * RATE]
     for name, y in (("aud1_speech", long), ("aud2_music", sung), ("aud3_speech", sung * 1e-4)):
-        coding = sound_coding.Coding(
-            sound_format.Container.WAV, "pcm", RATE, 2, bits=32, floating=True
-        )
+        coding = sound_coding.Coding(SoundFormat.WAV, "pcm", RATE, 2, bits=32, floating=True)
         sound_files.write(tmp_path / f"{name}.wav", y, coding)
     first, second, music, hush = sounds.clips(tmp_path)[:4]
     assert [one.kind for one in (first, second, music, hush)] == [

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sounds
 import typer
 from PIL import Image
 
@@ -643,3 +644,59 @@ def test_a_line_end_in_a_name_forges_no_line(aiglabel: Aiglabel, folder: Path) -
     (folder / "a.jpg").rename(folder / "x\nok            forged.jpg")
     done = aiglabel("verify", folder)
     assert not any(line.startswith("ok ") for line in done.out.splitlines())
+
+
+# --- sounds -------------------------------------------------------------------------------------
+
+
+def test_a_folder_of_pictures_and_sounds_is_labelled_and_verified(
+    aiglabel: Aiglabel, tmp_path: Path
+) -> None:
+    picture(tmp_path / "in/a.png", 256)
+    for name in ("b.mp3", "c.wav"):
+        (tmp_path / "in" / name).write_bytes(sounds.coded(Path(name).suffix))
+    (tmp_path / "in/broken.flac").write_bytes(b"fLaC and no more")
+    done = aiglabel("label", "in", "-o", "out", "--producer", PRODUCER, "--format", "jsonl")
+    assert done.code == Exit.ERROR
+    records = {Path(one["file"]).name: one for one in map(json.loads, done.out.splitlines())}
+    assert records["broken.flac"]["status"] == "failed"
+    assert records["b.mp3"]["status"] == records["a.png"]["status"] == "ok"
+    assert records["c.wav"]["quality"]["snr_db"] > 20
+    assert aiglabel("verify", "out", "--report", "report.html").code == Exit.OK
+    page = Path("report.html").read_text("utf-8")
+    assert "Audible label 音频显式标识" in page
+    assert "16000 Hz, 1 ch" in page
+    shown = aiglabel("inspect", "out/b.mp3", "--format", "json").json
+    assert shown["media"]["codec"] == "mp3"
+    assert any(one["key"] == "AIGC" for one in shown["texts"])
+
+
+def test_options_of_the_audible_label(aiglabel: Aiglabel, tmp_path: Path) -> None:
+    Path("a.wav").write_bytes(sounds.coded())
+    Path("own.wav").write_bytes(sounds.coded(seconds=2.0))
+    common = ("--producer", PRODUCER, "--format", "json")
+
+    def labelled(*options: str) -> dict[str, Any]:
+        done = aiglabel("label", "a.wav", "-o", "out.wav", "--force", *common, *options)
+        assert done.code == Exit.OK, done.err
+        marks: list[dict[str, Any]] = done.json["records"][0]["marks"]
+        return {one["mark"]: one["facts"] for one in marks}
+
+    assert labelled("--audible", "rhythm")["audible"]["form"] == "rhythm"
+    assert labelled("--say", "AI合成")["audible"]["text"] == "AI合成"
+    assert labelled("--voice", "own.wav", "--say", "由AI生成")["audible"]["text"] == "由AI生成"
+    assert set(labelled("--no-overlay")) == {"watermark", "aigc"}
+    assert set(labelled("--metadata-only")) == {"aigc"}
+    done = aiglabel("label", "a.wav", "-o", "b.wav", "--say", "你好", *common)
+    assert done.code == Exit.USAGE
+    assert "no spoken label says" in done.err
+    assert not Path("b.wav").exists()
+
+
+def test_a_rehearsal_knows_sounds(aiglabel: Aiglabel, tmp_path: Path) -> None:
+    Path("a.m4a").write_bytes(sounds.coded(".m4a"))
+    common = ("--producer", PRODUCER, "--dry-run")
+    assert aiglabel("label", "a.m4a", "-o", "out.mp3", *common).code == Exit.OK
+    refused = aiglabel("label", "a.m4a", "-o", "out.png", *common)
+    assert refused.code == Exit.ERROR
+    assert "no sound format has the suffix" in refused.out + refused.err

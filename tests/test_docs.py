@@ -11,6 +11,7 @@ from typing import Any, get_type_hints
 import cv2
 import numpy as np
 import pytest
+import sounds
 from dwt1_writer import mark as mark_dwt1
 from pictures import PRODUCER, coded, pixels
 
@@ -131,6 +132,7 @@ def test_examples_run(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     Path("in.jpg").write_bytes(coded(quality=90))
+    Path("in.wav").write_bytes(sounds.coded())
     names: dict[str, Any] = {}
     for number, example in enumerate(examples(page.read_text("utf-8")), 1):
         exec(compile(example, f"{page.name}, example {number}", "exec"), names)

@@ -16,14 +16,19 @@ def test_presets_load_and_are_what_they_say(name):
     assert policy.rules
     assert (
         agl.Policy.from_dict(
-            {**policy.to_dict(), "rules": list(policy.rules), "overlay": _plain(policy)}
+            {
+                **policy.to_dict(),
+                "rules": list(policy.rules),
+                "overlay": _plain(policy, "overlay"),
+                "audible": _plain(policy, "audible"),
+            }
         )
         == policy
     )
 
 
-def _plain(policy):
-    values = policy.to_dict()["overlay"]
+def _plain(policy, table):
+    values = policy.to_dict()[table]
     return {name: value for name, value in values.items() if value is not None}
 
 

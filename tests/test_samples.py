@@ -10,11 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from aiglabel.media import sound
+
 pytest.importorskip("skimage")
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 MAKER = runpy.run_path(str(SAMPLES / "make_samples.py"))
+SOUNDS = runpy.run_path(str(SAMPLES / "make_sounds.py"))
 SHEET = runpy.run_path(str(SAMPLES / "contact_sheet.py"))
+SOUND_SHEET = runpy.run_path(str(SAMPLES / "sound_sheet.py"))
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +51,7 @@ def test_samples_are_the_same_every_time(folder: Path, name: str, tmp_path: Path
 
 def test_every_sample_is_described_with_its_licence() -> None:
     readme = (SAMPLES / "README.md").read_text("utf-8")
-    for name in MAKER["WRITERS"]:
+    for name in (*MAKER["WRITERS"], *SOUNDS["WRITERS"]):
         assert f"`{name}`" in readme
 
 
@@ -64,6 +68,21 @@ def test_sheet_shows_what_was_labelled(folder: Path, tmp_path: Path) -> None:
         assert image.width > 3 * SHEET["CELL"][0]
     with pytest.raises(SystemExit, match="label them first"):
         SHEET["contact_sheet"](folder, tmp_path / "nothing", sheet)
+
+
+def test_sounds_cover_the_formats_and_are_drawn(tmp_path: Path) -> None:
+    paths = SOUNDS["make_sounds"](tmp_path / "in")
+    codings = [sound.probe(path) for path in paths]
+    assert {one.codec for one in codings} == {"pcm", "mp3", "flac", "aac", "vorbis", "opus"}
+    assert {one.channels for one in codings} == {1, 2, 6}
+    assert all(np.abs(sound.decode(path).y).max() > 0.05 for path in paths)
+    sheet = tmp_path / "new/sheet.png"
+    shown = SOUND_SHEET["sound_sheet"](tmp_path / "in", tmp_path / "in", sheet)
+    assert len(shown) == len(paths)
+    with Image.open(sheet) as image:
+        assert image.width > 2 * SOUND_SHEET["CELL"]
+    with pytest.raises(SystemExit, match="label them first"):
+        SOUND_SHEET["sound_sheet"](tmp_path / "in", tmp_path / "nothing", sheet)
 
 
 def test_difference_is_amplified_around_grey() -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pictures import coded, label, pixels
 
 import aiglabel as agl
-from aiglabel.marks import watermark
+from aiglabel.marks.watermark import pictures as watermark
 from aiglabel.media import Picture
 from aiglabel.report import comply, coverage, decide
 from aiglabel.rules import Finding, Severity
@@ -365,7 +365,10 @@ def test_frames_are_looked_at_quickly_and_the_first_is_searched(monkeypatch, fra
 
     def detect_any(rgb, *, keys, looks, effort, locate):
         done.append((int(rgb[0, 0, 0]), effort, looks))
-        return [Detection(None, 4.0, 9.0, 1.0, None) for _ in keys]
+        return [
+            Detection(payload=None, statistic=4.0, threshold=9.0, p_value=1.0, geometry=None)
+            for _ in keys
+        ]
 
     monkeypatch.setattr(watermark.image, "detect_any", detect_any)
     stack = [np.full((64, 64, 3), number, np.uint8) for number in range(frames)]

@@ -71,7 +71,7 @@ def run(
             for job in (yield from _run_pool(work, failed, suspects, 1, 1)):
                 error = ResourceLimit(
                     "the process working on it died, probably for lack of memory",
-                    remedy="Use fewer --workers, or a smaller picture",
+                    remedy="Use fewer --workers, or a smaller file",
                 )
                 yield failed(job, error)
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aiglabel.batch.records import Failure, LabelRecord, State, VerifyRecord
-from aiglabel.containers.sniff import HEAD_BYTES, SUFFIXES, sniff
-from aiglabel.embedding import Labeler
-from aiglabel.errors import MediaError, OutputError, UnsupportedFormat
+from aiglabel.containers.sniff import sniff_media
+from aiglabel.embedding import Labeler, format_for
+from aiglabel.errors import MediaError, OutputError
 from aiglabel.key import Key
 from aiglabel.label import Label
 from aiglabel.marks.credentials import Signer, TrustProfile
+from aiglabel.media import read_source
 from aiglabel.policy import Policy
 from aiglabel.result import EmbedResult
 from aiglabel.verification import verify
@@ -19,7 +20,7 @@ from aiglabel.verification import verify
 
 @dataclass(frozen=True, kw_only=True)
 class LabelJob:
-    """One picture to label, and the claim to be made of it."""
+    """One file to label, and the claim to be made of it."""
 
     file: str
     destination: str
@@ -28,13 +29,14 @@ class LabelJob:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelSettings:
-    """What holds for every picture of a run; see `Labeler` and `Labeler.embed`."""
+    """What holds for every file of a run; see `Labeler` and `Labeler.embed`."""
 
     policy: Policy
     key: Key
     signer: Signer | None = None
     overwrite: bool = False
     quality: int | None = None
+    bitrate: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +50,7 @@ class VerifySettings:
 
 
 def label_one(job: LabelJob, settings: LabelSettings) -> LabelRecord:
-    """Label one picture; the folders above the destination are made.
+    """Label one file; the folders above the destination are made.
 
     Raises
     ------
@@ -66,7 +68,7 @@ def label_one(job: LabelJob, settings: LabelSettings) -> LabelRecord:
     labeler = Labeler(policy=settings.policy, key=settings.key, signer=settings.signer)
     result = labeler.embed(
         job.file, destination, label=job.label, overwrite=settings.overwrite,
-        quality=settings.quality,
+        quality=settings.quality, bitrate=settings.bitrate,
     )  # fmt: skip
     assert isinstance(result, EmbedResult)
     return LabelRecord.of(job.file, job.destination, job.label, result)
@@ -80,20 +82,11 @@ def preview_one(job: LabelJob, settings: LabelSettings) -> LabelRecord:
     MediaError, OutputError
     """
     try:
-        with Path(job.file).open("rb") as stream:
-            head = stream.read(HEAD_BYTES)
-    except OSError as error:
-        raise MediaError(f"cannot be read: {error.strerror}", path=job.file) from error
-    try:
-        sniff(head)
+        # What a sound is may be told by its end only.
+        found = sniff_media(read_source(job.file))
     except MediaError as error:
         raise error.at(job.file) from None
-    suffix = Path(job.destination).suffix.lower()
-    if suffix not in SUFFIXES:
-        raise UnsupportedFormat(
-            f"no picture format has the suffix '{suffix}'", path=job.destination,
-            remedy=f"Use one of {', '.join(SUFFIXES)}",
-        )  # fmt: skip
+    format_for(job.destination, found)
     _refuse_existing(job, settings)
     return LabelRecord(
         file=job.file, destination=job.destination, status=State.SKIPPED, label=job.label,
@@ -102,7 +95,7 @@ def preview_one(job: LabelJob, settings: LabelSettings) -> LabelRecord:
 
 
 def label_failed(job: LabelJob, error: Exception) -> LabelRecord:
-    """Return the record of a picture that could not be labelled."""
+    """Return the record of a file that could not be labelled."""
     return LabelRecord(
         file=job.file, destination=job.destination, status=State.FAILED, label=job.label,
         error=Failure.of(error, job.file),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from aiglabel.containers.sniff import SUFFIXES
+from aiglabel.containers.sniff import MEDIA_SUFFIXES
 from aiglabel.errors import MediaError, OutputError
 
 _Identity = tuple[int, int]
@@ -47,7 +47,7 @@ def find(
     sources : iterable of path
     include : sequence of str
         Glob patterns for the name or the relative path of files in folders. Default: every suffix
-        in `SUFFIXES`.
+        in `MEDIA_SUFFIXES`.
     exclude : sequence of str
         The same, for files and folders to leave out.
     skip : path, optional
@@ -64,7 +64,7 @@ def find(
             inside = list(_walk(source, include, exclude, _identity(skip)))
             if not inside:
                 raise MediaError(
-                    "the folder holds no picture", path=source,
+                    "the folder holds no picture and no sound", path=source,
                     remedy="Hidden files do not count; --include takes other names",
                 )  # fmt: skip
         else:
@@ -77,24 +77,25 @@ def find(
 def destinations(found: Sequence[Found], output: str | os.PathLike[str]) -> list[Path]:
     """Return where each result goes: below `output`, as the sources lay in their folders.
 
-    A single file goes to `output` itself where that ends like a picture and is no folder.
+    A single file goes to `output` itself where that ends like media and is no folder.
 
     Raises
     ------
     OutputError
         When two results would have one name, the folder of the sources is `output`, or it names
-        neither a picture nor a folder.
+        neither media nor a folder.
     """
     if not os.fspath(output):
         raise OutputError("no output was named", remedy="Name a folder, or . for this one")
     root = Path(output)
     alone = len(found) == 1 and found[0].relative == Path(found[0].path.name)
-    if alone and root.suffix.lower() in SUFFIXES and not root.is_dir():
+    if alone and root.suffix.lower() in MEDIA_SUFFIXES and not root.is_dir():
         return [root]
     if alone and root.suffix and not root.is_dir() and not os.fspath(output).endswith(os.sep):
         raise OutputError(
-            f"'{root.suffix}' is no picture format this toolkit writes", path=root,
-            remedy=f"Use one of {', '.join(SUFFIXES)}; for a folder, end its name with {os.sep}",
+            f"'{root.suffix}' is no format this toolkit writes", path=root,
+            remedy=f"Use one of {', '.join(MEDIA_SUFFIXES)}; "
+            f"for a folder, end its name with {os.sep}",
         )  # fmt: skip
     taken: dict[str, Found] = {}
     for one in found:
@@ -132,7 +133,8 @@ def _walk(
         )
         for name in sorted(files):
             relative = inner / name
-            wanted = _fits(relative, include) if include else relative.suffix.lower() in SUFFIXES
+            known = relative.suffix.lower() in MEDIA_SUFFIXES
+            wanted = _fits(relative, include) if include else known
             if wanted and not _hidden(name) and not _fits(relative, exclude):
                 yield Found(place / name, relative)
 

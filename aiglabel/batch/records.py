@@ -44,7 +44,7 @@ class Failure:
         kind = type(error).__name__
         if isinstance(error, AigLabelError):
             return cls(kind, error.reason, error.remedy, error.path or file)
-        remedy = "This is a fault of aiglabel: please report it, with the picture if you can"
+        remedy = "This is a fault of aiglabel: please report it, with the file if you can"
         return cls(kind, f"unexpected {kind}: {error}", remedy, file)
 
 

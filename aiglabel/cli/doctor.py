@@ -28,7 +28,8 @@ def register(app: typer.Typer) -> None:
 def doctor(shape: ShapeOption = Shape.TEXT) -> None:
     """Check this installation.
 
-    Libraries, ffmpeg, font, trust lists, certificate, and a picture labelled and found again.
+    Libraries, ffmpeg, font, trust lists, certificate, and a picture and a sound labelled and
+    found again.
     """
     results = {name: _outcome(check) for name, check in _CHECKS.items()}
     good = all(ok for ok, _ in results.values())
@@ -69,7 +70,8 @@ def _formats() -> str:
     import numpy as np
 
     from aiglabel import media
-    from aiglabel.containers import Format
+    from aiglabel.containers import Format, SoundFormat
+    from aiglabel.media import sound, sound_arrays
 
     picture = media.from_array(np.full((_SIDE, _SIDE, 3), 128, np.uint8))
     assert isinstance(picture, media.Picture)
@@ -78,6 +80,11 @@ def _formats() -> str:
         coded = media.encode(media.fit(picture, fmt), fmt)
         media.decode(coded)
         sizes.append(fmt.value)
+    given, _ = sound_arrays.from_samples(np.zeros(4800, np.int16), 48000)
+    for kind in SoundFormat:
+        coded = sound.encode(given, target=given.coding.into(kind))
+        sound.decode(coded)
+        sizes.append(kind.value)
     return f"{', '.join(sizes)} written and read"
 
 
@@ -135,6 +142,7 @@ def _self_test() -> str:
     import numpy as np
 
     import aiglabel as agl
+    from aiglabel.marks.audible import shipped
 
     ramp = np.linspace(60, 200, _SIDE * _SIDE * 3).reshape(_SIDE, _SIDE, 3).astype(np.uint8)
     label = agl.Label.generated(producer="self-test", content_id="1")
@@ -144,7 +152,13 @@ def _self_test() -> str:
     report = agl.verify(result.data, keys=[key])
     if not result.complete or report.verdict is not agl.Verdict.GENERATED:
         raise ValueError(f"a labelled picture reads back as: {report}")
-    return f"labelled and found again: {', '.join(report.found)}"
+    clip = shipped()[0]
+    spoken = agl.embed(np.tile(clip.clip, 4), label=label, key=key, rate=clip.rate)
+    assert isinstance(spoken, agl.EmbedResult)
+    heard = agl.verify(spoken.data, keys=[key])
+    if not spoken.complete or heard.verdict is not agl.Verdict.GENERATED:
+        raise ValueError(f"a labelled sound reads back as: {heard}")
+    return f"labelled and found again: {', '.join(dict.fromkeys([*report.found, *heard.found]))}"
 
 
 _CHECKS: dict[str, Callable[[], str]] = {

@@ -19,7 +19,7 @@ from aiglabel.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from aiglabel.containers import Format
+    from aiglabel.containers import AnyFormat
 
 _MAX_TEXT = 20_000
 
@@ -68,7 +68,7 @@ def inspect(
 
 
 def _metadata(file: Path, name: str | None) -> dict[str, Any]:
-    """Return the XMP packets and texts of a picture; empty where the file is broken."""
+    """Return the XMP packets and texts of a file; empty where it is broken or of no known kind."""
     from aiglabel import containers
     from aiglabel.errors import MediaError
     from aiglabel.media import read_source
@@ -76,8 +76,9 @@ def _metadata(file: Path, name: str | None) -> dict[str, Any]:
     shown: dict[str, Any] = {"xmp": [], "texts": []}
     if name is None:
         return shown
-    data, fmt = read_source(file), containers.Format(name)
+    data = read_source(file)
     try:
+        fmt = containers.sniff_media(data)
         packets = containers.read_xmp(data, fmt)
         shown["xmp"] = [packet[:_MAX_TEXT].decode(errors="replace").strip() for packet in packets]
         shown["texts"] = _texts(data, fmt)
@@ -86,7 +87,7 @@ def _metadata(file: Path, name: str | None) -> dict[str, Any]:
     return shown
 
 
-def _texts(data: bytes, fmt: Format) -> list[dict[str, str]]:
+def _texts(data: bytes, fmt: AnyFormat) -> list[dict[str, str]]:
     from aiglabel import containers
 
     return [

@@ -58,7 +58,12 @@ def label(
     quality: Annotated[
         int | None,
         typer.Option("--quality", envvar="AIGLABEL_QUALITY", min=1, max=100,
-                     help="Of lossy formats. Default: as the source is coded."),
+                     help="Of lossy picture formats. Default: as the source is coded."),
+    ] = None,
+    bitrate: Annotated[
+        int | None,
+        typer.Option("--bitrate", envvar="AIGLABEL_BITRATE", min=6, max=2000, metavar="KBPS",
+                     help="Of lossy sound formats, kbit/s. Default: as the source is coded."),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace results that exist; sources never are.")
@@ -67,7 +72,7 @@ def label(
         bool, typer.Option("--dry-run", help="Say what would be done and write nothing.")
     ] = False,
 ) -> None:  # fmt: skip
-    """Label pictures with every mark of a policy.
+    """Label pictures and sounds with every mark of a policy.
 
     Sources are never changed. Folders are mirrored below OUT. A file that fails does not stop
     the others.
@@ -84,6 +89,7 @@ def label(
         signer=layers.load_signer(signing, settings),
         overwrite=force,
         quality=quality,
+        bitrate=None if bitrate is None else 1000 * bitrate,
     )
     render = runs.report_writer(results, {".jsonl": runs.as_lines, ".json": runs.as_json})
     found = batch.find(
@@ -177,6 +183,9 @@ def _sum_up(records: Sequence[LabelRecord]) -> None:
     rows += [(f"{mark} written", f"{sum(ok)} of {len(ok)}") for mark, ok in written.items()]
     if ratios:
         rows.append(("worst PSNR of the watermark", f"{min(ratios):.1f} dB"))
+    noises = [one.quality.snr_db for one in records if one.quality and one.quality.snr_db]
+    if noises:
+        rows.append(("worst SNR of the watermark", f"{min(noises):.1f} dB"))
     if records and any(record.marks for record in records):
         before = sum(record.sizes.get("source", 0) for record in records)
         after = sum(record.sizes.get("result", 0) for record in records)

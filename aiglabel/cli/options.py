@@ -91,13 +91,35 @@ class MarkOptions:
         typer.Option("--existing", envvar="AIGLABEL_EXISTING", metavar="keep|replace|refuse",
                      help="What to do about the metadata label of another producer."),
     ] = None  # fmt: skip
+    audible: Annotated[
+        str | None,
+        typer.Option("--audible", envvar="AIGLABEL_AUDIBLE", metavar="voice|rhythm",
+                     help="Label of sounds: spoken words, or the rhythm short long, short short."),
+    ] = None  # fmt: skip
+    say: Annotated[
+        str | None,
+        typer.Option("--say", envvar="AIGLABEL_SAY", metavar="TEXT",
+                     help="What is spoken, e.g. AI生成; with --voice, what that says."),
+    ] = None  # fmt: skip
+    voice: Annotated[
+        str | None,
+        typer.Option("--voice", envvar="AIGLABEL_VOICE", metavar="FILE",
+                     help="A recording of your own to use as spoken label."),
+    ] = None  # fmt: skip
+    engine: Annotated[
+        str | None,
+        typer.Option("--engine", envvar="AIGLABEL_ENGINE", metavar="espeak-ng|say",
+                     help="A text-to-speech program of this machine that says any text."),
+    ] = None  # fmt: skip
     no_overlay: Annotated[
-        bool, typer.Option("--no-overlay", help="Draw no visible label (Labeling Measures Art. 9).")
-    ] = False
+        bool,
+        typer.Option("--no-overlay",
+                     help="No label to see or hear (Labeling Measures Art. 9)."),
+    ] = False  # fmt: skip
     metadata_only: Annotated[
         bool,
         typer.Option("--metadata-only",
-                     help="Neither visible label nor watermark: no pixel is touched."),
+                     help="Metadata labels alone: no pixel and no sample is touched."),
     ] = False  # fmt: skip
     allow_broken_parent: Annotated[
         bool,
@@ -202,7 +224,8 @@ class SearchOptions:
         typer.Option("--effort", envvar="AIGLABEL_EFFORT", metavar="quick|full|thorough",
                      help="How hard to look for the watermark. quick: in the picture as it is; "
                      "full: also in cropped, turned and bent pictures and in screenshots, up to "
-                     "about a second for a picture with nothing in it; thorough: several seconds, "
+                     "about a second for a picture with nothing in it; sounds at other tempos and "
+                     "pitches; thorough: several seconds, all of a long sound, "
                      "and for marks of the first format too. "
                      "Default: what the policy says, else full."),
     ] = None  # fmt: skip
@@ -215,7 +238,7 @@ class FileOptions:
     include: Annotated[
         list[str] | None,
         typer.Option("--include", metavar="GLOB",
-                     help="Files of folders to take instead of those with a picture's suffix."),
+                     help="Files of folders to take instead of those with a known suffix."),
     ] = None  # fmt: skip
     exclude: Annotated[
         list[str] | None,

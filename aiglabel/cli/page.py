@@ -16,7 +16,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from aiglabel.cli.output import clean
-from aiglabel.marks.watermark import SHOWS
+from aiglabel.marks.watermark.pictures import SHOWS
 from aiglabel.report import ABSENCE_EN, ABSENCE_ZH, coverage
 
 if TYPE_CHECKING:
@@ -67,9 +67,9 @@ code { font: .8125rem ui-monospace, monospace; overflow-wrap: anywhere; }
 @media print { body { background: none; } article { break-inside: avoid; } }
 """
 _MARKS = {
-    "overlay": "Visible label 显式标识", "watermark": "Watermark 水印",
-    "aigc": "Metadata label 元数据隐式标识", "iptc": "IPTC source type 来源类型",
-    "credentials": "C2PA credentials 内容凭证",
+    "overlay": "Visible label 显式标识", "audible": "Audible label 音频显式标识",
+    "watermark": "Watermark 水印", "aigc": "Metadata label 元数据隐式标识",
+    "iptc": "IPTC source type 来源类型", "credentials": "C2PA credentials 内容凭证",
 }  # fmt: skip
 _STATUS = {
     "present": ("good", "present 存在"), "absent": ("", "absent 未发现"),
@@ -244,6 +244,9 @@ def _finding(finding: Finding) -> str:
 
 def _media(report: Report) -> str:
     facts = report.media
+    if "seconds" in facts:
+        length = f"{facts['seconds']:.1f} s, {facts['rate']} Hz, {facts['channels']} ch"
+        return _text(f"{facts['format'] or 'samples'}, {facts['codec']}, {length}")
     if "width" not in facts:
         return _text(facts.get("format") or "unknown format 未知格式")
     frames = f", {facts['frames']} frames 帧" if facts["frames"] > 1 else ""

@@ -1,15 +1,16 @@
 """The one way into the container families: a format and its bytes in, bytes or texts out.
 
-All functions hold the whole picture in memory, never look at names or declared types, and raise
-only `MediaError` subclasses for hostile bytes.
+All functions hold the whole file in memory, never look at names or declared types, and raise
+only `MediaError` subclasses for hostile bytes. What is alike for pictures and sounds is asked here
+for both; what is written into sounds, in `sound`.
 """
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from aiglabel.containers import gif, heif, jpeg, png, tiff, webp
-from aiglabel.containers.sniff import Format
+from aiglabel.containers import gif, heif, jpeg, png, sound, tiff, webp
+from aiglabel.containers.sniff import AnyFormat, Format, SoundFormat
 from aiglabel.containers.texts import TextField
 
 
@@ -30,8 +31,8 @@ _FAMILIES: dict[Format, _Family] = {
 }  # fmt: skip
 
 
-def read_xmp(data: bytes, fmt: Format) -> list[bytes]:
-    """Return every XMP packet of a picture, as stored.
+def read_xmp(data: bytes, fmt: AnyFormat) -> list[bytes]:
+    """Return every XMP packet of a file, as stored.
 
     None or one is usual; more are odd, with one exception: in JPEG, each extended packet
     (``xmpNote:HasExtendedXMP``) is joined from its parts and follows the standard packets.
@@ -43,6 +44,8 @@ def read_xmp(data: bytes, fmt: Format) -> list[bytes]:
     UnsupportedFormat
         For rare variants of AVIF and HEIC, named in the message.
     """
+    if isinstance(fmt, SoundFormat):
+        return sound.read_tags(data, fmt).packets
     return _FAMILIES[fmt].read_xmp(data)
 
 
@@ -62,12 +65,15 @@ def write_xmp(data: bytes, fmt: Format, packet: bytes) -> bytes:
     return _FAMILIES[fmt].write_xmp(data, packet)
 
 
-def read_texts(data: bytes, fmt: Format) -> list[TextField]:
+def read_texts(data: bytes, fmt: AnyFormat) -> list[TextField]:
     """Return texts outside XMP in which AIGC labels are seen in the wild.
 
-    All PNG text chunks and GIF comments; EXIF ImageDescription and UserComment in every format;
-    ``AIGC{…}`` glued into JPEG segments or GIF extensions. Broken EXIF yields no text.
+    All text tags of sounds; all PNG text chunks and GIF comments; EXIF ImageDescription and
+    UserComment in every picture format; ``AIGC{…}`` glued into JPEG segments or GIF extensions.
+    Broken EXIF yields no text.
     """
+    if isinstance(fmt, SoundFormat):
+        return sound.read_tags(data, fmt).texts
     return _FAMILIES[fmt].read_texts(data)
 
 
@@ -89,15 +95,19 @@ def carry_over(source: bytes, coded: bytes, fmt: Format) -> tuple[bytes, list[st
     return _FAMILIES[fmt].carry_over(source, coded)
 
 
-def coded_digest(data: bytes, fmt: Format) -> bytes:
-    """Return SHA-256 over everything in the file that makes pixels, and over no metadata.
+def coded_digest(data: bytes, fmt: AnyFormat) -> bytes:
+    """Return SHA-256 over everything in the file that makes pixels or samples, and no metadata.
 
-    Equal before and after `write_xmp` and C2PA signing. In JPEG it covers the first picture, not
+    Equal before and after writing labels and C2PA signing. In JPEG it covers the first picture, not
     previews or gain maps behind it.
     """
+    if isinstance(fmt, SoundFormat):
+        return sound.coded_digest(data, fmt)
     return _FAMILIES[fmt].coded_digest(data)
 
 
-def has_c2pa(data: bytes, fmt: Format) -> bool:
+def has_c2pa(data: bytes, fmt: AnyFormat) -> bool:
     """Tell whether a C2PA store is embedded; nothing about it is checked."""
+    if isinstance(fmt, SoundFormat):
+        return sound.read_tags(data, fmt).c2pa
     return _FAMILIES[fmt].has_c2pa(data)

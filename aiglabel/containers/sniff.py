@@ -68,12 +68,16 @@ class SoundFormat(StrEnum):
         return f".{self.value}"
 
 
+AnyFormat = Format | SoundFormat
+
 SOUND_SUFFIXES = {
     ".wav": SoundFormat.WAV, ".wave": SoundFormat.WAV, ".bwf": SoundFormat.WAV,
     ".rf64": SoundFormat.WAV, ".flac": SoundFormat.FLAC, ".mp3": SoundFormat.MP3,
     ".ogg": SoundFormat.OGG, ".oga": SoundFormat.OGG, ".opus": SoundFormat.OPUS,
     ".m4a": SoundFormat.M4A, ".m4b": SoundFormat.M4A,
 }  # fmt: skip
+
+MEDIA_SUFFIXES: dict[str, AnyFormat] = {**SUFFIXES, **SOUND_SUFFIXES}
 
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"mif2"}
 _AVIF_BRANDS = {b"avif", b"avis"}
@@ -128,7 +132,7 @@ def sniff_sound(data: bytes | BinaryIO) -> SoundFormat:
     return _sound(file) or _refuse(file, "a sound format", _SOUNDS)
 
 
-def sniff_media(data: bytes | BinaryIO) -> Format | SoundFormat:
+def sniff_media(data: bytes | BinaryIO) -> AnyFormat:
     """Return the format of a picture or a sound; as much of `data` is needed as by `sniff_sound`.
 
     Raises

@@ -1,19 +1,20 @@
 """The AIGC metadata label of GB 45438-2025 6.1 and Annex E: one per file, seven values.
 
-Written is only the canonical carrier of pictures, the XMP property ``TC260:AIGC`` holding the
-bare JSON object (TC260-PG-20259A). Read are all carriers and forms seen in the wild.
+Written is only the canonical carrier of a format, holding the bare JSON object (TC260-PG-20259A):
+for pictures the XMP property ``TC260:AIGC``, for sounds the tag that `containers.sound` names. Read
+are all carriers and forms seen in the wild.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from aiglabel import containers
-from aiglabel.containers import xmp
-from aiglabel.containers.sniff import Format
+from aiglabel.containers import sound, xmp
+from aiglabel.containers.sniff import AnyFormat, SoundFormat
 from aiglabel.errors import CorruptMedia, LabelError, OutputError
 from aiglabel.evidence import Evidence, Outcome, Status
 from aiglabel.label import Kind, Label, check_annex_e
@@ -39,7 +40,8 @@ from aiglabel.marks.aigc_json import (
 from aiglabel.marks.metadata import Properties, write_properties
 
 __all__ = [
-    "CARRIER", "NAMESPACE", "Existing", "Plan", "confirm", "plan", "read", "to_json", "write",
+    "CARRIER", "NAMESPACE", "Existing", "Plan", "carrier", "confirm", "plan", "read", "to_json",
+    "write",
 ]  # fmt: skip
 
 MARK = "aigc"
@@ -47,6 +49,7 @@ NAMESPACE = "http://www.tc260.org.cn/ns/AIGC/1.0/"
 PREFIX = "TC260"
 PROPERTY = "AIGC"
 CARRIER = f"XMP {PREFIX}:{PROPERTY}"
+"""The canonical carrier of pictures."""
 
 Existing = Literal["keep", "replace", "refuse"]
 """What to do about a label of another producer."""
@@ -77,12 +80,10 @@ class Plan:
     fields: Mapping[str, str] | None
     outcome: Outcome
 
-    @property
-    def properties(self) -> dict[tuple[str, str, str], str]:
-        """The XMP properties to set."""
-        if self.fields is None:
-            return {}
-        return {(NAMESPACE, PREFIX, PROPERTY): fields_to_json(self.fields)}
+
+def carrier(fmt: AnyFormat) -> str:
+    """Return the one carrier of a format in which a label belongs."""
+    return sound.canonical_carrier(fmt) if isinstance(fmt, SoundFormat) else CARRIER
 
 
 def plan(found: Evidence, label: Label, *, existing: Existing = "keep") -> Plan:
@@ -114,7 +115,9 @@ def plan(found: Evidence, label: Label, *, existing: Existing = "keep") -> Plan:
     def decided(fields: Mapping[str, str] | None, written: bool, detail: str) -> Plan:
         facts: dict[str, Any] = {"fields": dict(fields) if fields else None, "warnings": warnings}
         facts["kept"] = not written and fields is not None
-        return Plan(fields=fields, outcome=_outcome(written, detail, facts))
+        facts["carrier"] = found.facts.get("carrier", CARRIER)
+        outcome = Outcome(mark=MARK, written=written, detail=detail, facts=facts)
+        return Plan(fields=fields, outcome=outcome)
 
     if not found.facts.get("labels"):
         return decided(ours, True, f"Label {ours['Label']} written.")
@@ -144,7 +147,7 @@ def plan(found: Evidence, label: Label, *, existing: Existing = "keep") -> Plan:
 
 def write(
     data: bytes,
-    fmt: Format,
+    fmt: AnyFormat,
     label: Label,
     *,
     existing: Existing = "keep",
@@ -156,7 +159,7 @@ def write(
     Parameters
     ----------
     data : bytes
-        The encoded file. Its pixels and every other XMP property stay as they are.
+        The encoded file. Its pixels or sound and all other metadata stay as they are.
     fmt : Format
     label : Label
     existing : {"keep", "replace", "refuse"}
@@ -164,7 +167,8 @@ def write(
     source : Evidence, optional
         What `read` found before the file was encoded anew; defaults to what is in `data`.
     also : mapping, optional
-        Further XMP properties to set in the same pass, e.g. those of `aiglabel.marks.iptc`.
+        Further XMP properties to set in the same pass, e.g. those of `aiglabel.marks.iptc`; none
+        for sounds.
 
     Returns
     -------
@@ -177,32 +181,42 @@ def write(
     LabelError
         See `plan`; also for a label in another carrier unless `existing` is ``keep``.
     MediaError
-        When the file is broken or takes no XMP.
+        When the file is broken or takes no such metadata.
     OutputError
         When the label does not read back as written.
     """
     here = read(data, fmt)
     planned = plan(source or here, label, existing=existing)
     labels = here.facts["labels"]
-    elsewhere = sorted({one["carrier"] for one in labels if one["carrier"] != CARRIER})
+    elsewhere = sorted({one["carrier"] for one in labels if one["carrier"] != carrier(fmt)})
     done = len(labels) == 1 and labels[0]["canonical"] and labels[0]["fields"] == planned.fields
     if elsewhere and labels[0]["fields"] != planned.fields and existing != "keep":
         raise LabelError(
             f"a label in {', '.join(elsewhere)} would stay beside a new one",
-            remedy="A file may hold one label only: encode the picture anew, without that field",
+            remedy="A file may hold one label only: encode the file anew, without that field",
         )
     if elsewhere:
         detail = f"Labelled already in {', '.join(elsewhere)}; a second label is not allowed."
-        outcome = _outcome(False, detail, dict(planned.outcome.facts))
-        return write_properties(data, fmt, also or {}), outcome
-    properties = {**(also or {}), **({} if done else planned.properties)}
-    data = write_properties(data, fmt, properties)
+        return _put(data, fmt, None, also), replace(planned.outcome, written=False, detail=detail)
+    data = _put(data, fmt, None if done else planned.fields, also)
     if planned.fields is not None:
         confirm(data, fmt, planned.fields)
     return data, planned.outcome
 
 
-def confirm(data: bytes, fmt: Format, fields: Mapping[str, str]) -> None:
+def _put(
+    data: bytes, fmt: AnyFormat, fields: Mapping[str, str] | None, also: Properties | None
+) -> bytes:
+    """Write a label, None for none, and other properties."""
+    text = None if fields is None else fields_to_json(fields)
+    if isinstance(fmt, SoundFormat):
+        assert not also
+        return data if text is None else sound.write_label(data, fmt, text)
+    label = {} if text is None else {(NAMESPACE, PREFIX, PROPERTY): text}
+    return write_properties(data, fmt, {**(also or {}), **label})
+
+
+def confirm(data: bytes, fmt: AnyFormat, fields: Mapping[str, str]) -> None:
     """Read a label back and compare its seven values (CN-M-13).
 
     Raises
@@ -214,11 +228,11 @@ def confirm(data: bytes, fmt: Format, fields: Mapping[str, str]) -> None:
     if len(labels) != 1 or not labels[0]["canonical"] or labels[0]["fields"] != dict(fields):
         raise OutputError(
             f"the AIGC label did not read back as written ({len(labels)} labels found)",
-            remedy="Please report this, with the picture if you can",
+            remedy="Please report this, with the file if you can",
         )
 
 
-def read(data: bytes, fmt: Format) -> Evidence:
+def read(data: bytes, fmt: AnyFormat) -> Evidence:
     """Look for the label in every carrier and form known.
 
     Parameters
@@ -232,16 +246,20 @@ def read(data: bytes, fmt: Format) -> Evidence:
         PRESENT for a label that says something definite, even in the wrong dress; INVALID for one
         that is broken, incomplete or contradicts another; ABSENT for none. `payload` is the JSON
         text as found. `facts`: ``labels`` (each ``carrier, canonical, form, raw, fields,
-        problems``), ``count``, ``fields`` of the best one, ``producer_code``, ``security``.
+        problems``), ``count``, ``carrier`` (the canonical one of the format), ``fields`` of the
+        best label, ``producer_code``, ``security``.
 
     Raises
     ------
     MediaError
         When the file's structure is broken.
     """
-    labels = [*_xmp_labels(data, fmt), *_text_labels(data, fmt)][:_MAX_LABELS]
+    proper = carrier(fmt)
+    labels = [*_xmp_labels(data, fmt, proper), *_text_labels(data, fmt, proper)][:_MAX_LABELS]
     if not labels:
-        facts = {"labels": [], "count": 0, "fields": None, "producer_code": None}
+        facts = {
+            "labels": [], "count": 0, "carrier": proper, "fields": None, "producer_code": None,
+        }  # fmt: skip
         return Evidence(
             mark=MARK, status=Status.ABSENT, detail="No AIGC label found.",
             facts={**facts, "security": _security(None)},
@@ -260,6 +278,7 @@ def read(data: bytes, fmt: Format) -> Evidence:
         facts={
             "labels": [one.record() for one in labels],
             "count": len(labels),
+            "carrier": proper,
             "fields": fields,
             "producer_code": asdict(code) if code else None,
             "security": _security(fields),
@@ -269,15 +288,16 @@ def read(data: bytes, fmt: Format) -> Evidence:
 
 @dataclass(frozen=True)
 class _Found:
-    """One label in one carrier."""
+    """One label in one carrier; `proper` is the one it should be in."""
 
     carrier: str
     text: str
     decoded: Decoded
+    proper: str
 
     @property
     def canonical(self) -> bool:
-        return self.carrier == CARRIER and self.decoded.form == "bare"
+        return self.carrier == self.proper and self.decoded.form == "bare"
 
     @property
     def identity(self) -> tuple[str, ...]:
@@ -294,31 +314,32 @@ class _Found:
         }
 
 
-def _xmp_labels(data: bytes, fmt: Format) -> list[_Found]:
+def _xmp_labels(data: bytes, fmt: AnyFormat, proper: str) -> list[_Found]:
     found = []
     for packet in containers.read_xmp(data, fmt):
         try:
-            found += _packet_labels(packet)
+            found += _packet_labels(packet, proper)
         except CorruptMedia as error:
             log.debug("XMP packet skipped: %s", error.reason)
             if f"{PREFIX}:{PROPERTY}".encode() in packet:
                 text = packet[:_RAW_SHOWN].decode("utf-8", "replace")
                 broken = {"code": "not_json", "field": "", "text": f"in broken XMP: {error.reason}"}
-                found.append(_Found(CARRIER, text, Decoded(None, "bare", [broken])))
+                found.append(_Found(CARRIER, text, Decoded(None, "bare", [broken]), proper))
     return found
 
 
-def _packet_labels(packet: bytes) -> list[_Found]:
+def _packet_labels(packet: bytes, proper: str) -> list[_Found]:
     tree = xmp.parse(packet)
     found = []
     for namespace, name in _XMP_NAMES:
         regular = (namespace, name) == (NAMESPACE, PROPERTY)
-        carrier = CARRIER if regular else f"XMP {name} ({namespace})"
-        found += [_Found(carrier, text, decode(text)) for text in tree.get(namespace, name) if text]
+        where = CARRIER if regular else f"XMP {name} ({namespace})"
+        texts = (text for text in tree.get(namespace, name) if text)
+        found += [_Found(where, text, decode(text), proper) for text in texts]
     # One property per field: beside each other, or as a structure inside TC260:AIGC.
     beside = {key: values[0] for key in KEYS if (values := tree.get(NAMESPACE, key))}
     if beside:
-        found.append(_fields_found(f"XMP {PREFIX} fields", beside))
+        found.append(_fields_found(f"XMP {PREFIX} fields", beside, proper))
     for node in (child for described in tree.rdf.children for child in described.children):
         within = {
             one.name[1]: next(iter(one.values()), "")
@@ -326,18 +347,18 @@ def _packet_labels(packet: bytes) -> list[_Found]:
             if one.name[0] == NAMESPACE
         }
         if node.name == (NAMESPACE, PROPERTY) and within:
-            found.append(_fields_found(CARRIER, within))
+            found.append(_fields_found(CARRIER, within, proper))
     return found
 
 
-def _fields_found(carrier: str, values: Mapping[str, str]) -> _Found:
+def _fields_found(where: str, values: Mapping[str, str], proper: str) -> _Found:
     text = "\n".join(f"{key}={value}" for key, value in values.items())
-    return _Found(carrier, text, from_properties(values))
+    return _Found(where, text, from_properties(values), proper)
 
 
-def _text_labels(data: bytes, fmt: Format) -> list[_Found]:
+def _text_labels(data: bytes, fmt: AnyFormat, proper: str) -> list[_Found]:
     return [
-        _Found(one.carrier, one.text, decode(one.text))
+        _Found(one.carrier, one.text, decode(one.text), proper)
         for one in containers.read_texts(data, fmt)
         if one.key.upper() == PROPERTY or looks_like_label(one.text)
     ]
@@ -360,10 +381,6 @@ def _describe(best: _Found, labels: list[_Found], *, contradicting: bool) -> str
 def _security(fields: Mapping[str, str] | None) -> dict[str, str]:
     checked = aigc_security.verify(fields or {})
     return {"result": checked.result.value, "detail": checked.detail}
-
-
-def _outcome(written: bool, detail: str, facts: dict[str, Any]) -> Outcome:
-    return Outcome(mark=MARK, written=written, detail=detail, facts={**facts, "carrier": CARRIER})
 
 
 def _check_codes(label: Label) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiglabel import containers
 from aiglabel.containers import xmp
-from aiglabel.containers.sniff import Format
+from aiglabel.containers.sniff import AnyFormat, Format
 from aiglabel.errors import CorruptMedia, OutputError
 from aiglabel.evidence import Evidence, Outcome, Status
 from aiglabel.label import Label
@@ -78,13 +78,13 @@ def outcome(data: bytes, fmt: Format, wanted: Properties) -> Outcome:
     )
 
 
-def read(data: bytes, fmt: Format) -> Evidence:
+def read(data: bytes, fmt: AnyFormat) -> Evidence:
     """Look for IPTC statements that AI made or changed the content.
 
     Parameters
     ----------
     data : bytes
-    fmt : Format
+    fmt : Format or SoundFormat
 
     Returns
     -------

@@ -41,7 +41,7 @@ def from_array(array: Any, *, limits: Limits | None = None) -> Picture | list[Pi
     limits = limits or Limits()
     if isinstance(array, Image.Image):
         return _from_image(array, limits)
-    values = _as_numpy(array)
+    values = as_numpy(array)
     if 0 in values.shape:
         raise UnsupportedFormat(f"an array of shape {values.shape} holds no picture")
     if values.ndim == 4:
@@ -67,13 +67,14 @@ def to_array(picture: Picture | Sequence[Picture]) -> NDArray[Any]:
     return values[..., 0] if axes == 2 else values
 
 
-def _as_numpy(array: Any) -> NDArray[Any]:
+def as_numpy(array: Any) -> NDArray[Any]:
+    """Return what a tensor on any device, or another holder of an array, holds."""
     for step in ("detach", "cpu", "numpy"):
         if hasattr(array, step):
             array = getattr(array, step)()
     if not hasattr(array, "__array__"):
         raise UnsupportedFormat(
-            f"{type(array).__name__} is neither an array nor a picture",
+            f"{type(array).__name__} is neither an array nor media",
             remedy="Pass a path, bytes, a NumPy array, a tensor or a Pillow image",
         )
     return np.asarray(array)

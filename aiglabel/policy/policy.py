@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_type_hints
 
 from aiglabel.errors import LabelError, PolicyError
+from aiglabel.marks.audible import AudibleStyle
 from aiglabel.marks.overlay import OverlayStyle
 from aiglabel.rules import RULES
 from aiglabel.signal.detector import DEFAULT_EFFORT, EFFORTS
@@ -38,8 +39,15 @@ class OverlayPolicy(OverlayStyle):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AudiblePolicy(AudibleStyle):
+    """The audible label of sounds; `AudibleStyle` says how it sounds."""
+
+    enabled: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
 class WatermarkPolicy:
-    """The blind watermark.
+    """The blind watermark of pictures and sounds.
 
     Attributes
     ----------
@@ -113,7 +121,7 @@ class Policy:
     name, description : str
     regime : {"cn", "eu", "us-ca", ""}
         Whose law it serves; "cn" cannot switch the metadata label off (Labeling Measures Art. 5).
-    overlay, watermark, aigc, iptc, credentials
+    overlay, audible, watermark, aigc, iptc, credentials
         One table a mark.
     rules : tuple of str
         Ids of the catalogue that verification judges, see docs/rules.md.
@@ -125,6 +133,7 @@ class Policy:
     description: str = ""
     regime: str = ""
     overlay: OverlayPolicy = field(default_factory=OverlayPolicy)
+    audible: AudiblePolicy = field(default_factory=AudiblePolicy)
     watermark: WatermarkPolicy = field(default_factory=WatermarkPolicy)
     aigc: AigcPolicy = field(default_factory=AigcPolicy)
     iptc: IptcPolicy = field(default_factory=IptcPolicy)
@@ -140,7 +149,7 @@ class Policy:
             raise PolicyError(
                 f"policy '{self.name}' serves China but switches the metadata label off",
                 remedy="Labeling Measures Art. 5 has no exception; only the visible label may be "
-                "left out (Art. 9), by overlay.enabled = false",
+                "left out (Art. 9), by overlay.enabled = false and audible.enabled = false",
             )
 
     @classmethod

@@ -12,14 +12,21 @@ from typing import Any
 
 from aiglabel.errors import PolicyError
 from aiglabel.evidence import Evidence
-from aiglabel.rules import california, china_explicit, china_metadata, eu, provenance
+from aiglabel.rules import (
+    california,
+    china_audible,
+    china_explicit,
+    china_metadata,
+    eu,
+    provenance,
+)
 from aiglabel.rules.rule import Finding, Grade, Judged, Rule, Severity
 
 __all__ = ["RULES", "Finding", "Grade", "Judged", "Rule", "Severity", "check"]
 
 RULES: Mapping[str, Rule] = MappingProxyType({
     rule.id: rule
-    for room in (china_explicit, china_metadata, eu, california, provenance)
+    for room in (china_explicit, china_audible, china_metadata, eu, california, provenance)
     for rule in room.RULES
 })  # fmt: skip
 """Every rule by its id. Ids are only ever added; a withdrawn one is never used again."""
@@ -38,10 +45,11 @@ def check(
     rule_ids : iterable of str
         In the order the findings shall have.
     evidence : mapping of str to Evidence
-        By mark name: ``overlay``, ``watermark``, ``aigc``, ``iptc``, ``credentials``. A mark that
-        is missing counts as not checked.
+        By mark name: ``overlay``, ``audible``, ``watermark``, ``aigc``, ``iptc``, ``credentials``.
+        A mark that is missing counts as not checked.
     media : mapping
-        ``kind`` (``image`` if not given), ``width`` and ``height`` in pixels as displayed.
+        ``kind`` (``image`` if not given, or ``audio``), ``width`` and ``height`` in pixels as
+        displayed.
     thresholds : mapping of str to float
         ``height_ratio`` (label height over the shorter side, 0.05) and ``contrast`` (3.0).
 

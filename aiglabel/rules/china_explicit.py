@@ -1,4 +1,4 @@
-"""GB 45438-2025 chapter 5: the visible label of pictures."""
+"""GB 45438-2025 chapter 5.2: the visible label of pictures."""
 
 from __future__ import annotations
 
@@ -6,7 +6,17 @@ import math
 from collections.abc import Callable
 
 from aiglabel.evidence import Evidence, Status
-from aiglabel.rules.rule import Facts, Grade, Judged, Rule, Severity, bad, good, unknown
+from aiglabel.rules.rule import (
+    PICTURES,
+    Facts,
+    Grade,
+    Judged,
+    Rule,
+    Severity,
+    bad,
+    good,
+    unknown,
+)
 
 HEIGHT_RATIO = 0.05
 CONTRAST = 3.0
@@ -93,26 +103,28 @@ RULES = (
         id="CN-X-01", clause="GB 45438-2025 5.2", grade=Grade.PRIMARY, severity=Severity.ERROR,
         title_en="The label names AI (人工智能 or AI) and generation (生成 or 合成)",
         title_zh="标识文字同时含人工智能要素和生成合成要素", judge=_of_label(_elements),
+        media=PICTURES,
     ),
     Rule(
         id="CN-I-01", clause="GB 45438-2025 5.2; Labeling Measures Art. 4(3)",
         grade=Grade.PRIMARY, severity=Severity.ERROR,
         title_en="A picture carries a text label; an icon alone does not count",
-        title_zh="图片采用文字提示", judge=_prompt,
+        title_zh="图片采用文字提示", judge=_prompt, media=PICTURES,
     ),
     Rule(
         id="CN-I-02", clause="GB 45438-2025 5.2", grade=Grade.PRIMARY, severity=Severity.ERROR,
         title_en="The label stands on an edge or in a corner",
-        title_zh="标识位于图片的边或角", judge=_of_label(_place),
+        title_zh="标识位于图片的边或角", judge=_of_label(_place), media=PICTURES,
     ),
     Rule(
         # The standard gives no number: the floor of contrast is ours, so it only warns.
         id="CN-I-03", clause="GB 45438-2025 5.2", grade=Grade.PRIMARY, severity=Severity.WARNING,
         title_en="The letters are legible", title_zh="字型清晰可辨", judge=_of_label(_contrast),
+        media=PICTURES,
     ),
     Rule(
         id="CN-I-04", clause="GB 45438-2025 5.2", grade=Grade.PRIMARY, severity=Severity.ERROR,
         title_en="The letters are at least 5 % of the shorter side high",
-        title_zh="文字高度不低于图片最短边的 5%", judge=_of_label(_height),
+        title_zh="文字高度不低于图片最短边的 5%", judge=_of_label(_height), media=PICTURES,
     ),
 )  # fmt: skip

@@ -70,13 +70,14 @@ def _exists(facts: Facts) -> Judged:
     if label.status is Status.ABSENT:
         return bad("The metadata hold no AIGC label.", "文件元数据中没有 AIGC 标识。")
     carriers = {one["carrier"] for one in label.facts.get("labels", ())}
-    if aigc.CARRIER not in carriers:
+    proper = label.facts.get("carrier", aigc.CARRIER)
+    if proper not in carriers:
         where = ", ".join(sorted(carriers))
-        return bad(f"The AIGC label is in {where} only, not in {aigc.CARRIER}.",
-                   f"AIGC 标识仅在 {where} 中，不在 {aigc.CARRIER} 中。",
+        return bad(f"The AIGC label is in {where} only, not in {proper}.",
+                   f"AIGC 标识仅在 {where} 中，不在 {proper} 中。",
                    severity=Severity.WARNING)  # fmt: skip
-    return good(f"The metadata hold an AIGC label in {aigc.CARRIER}.",
-                f"文件元数据的 {aigc.CARRIER} 中有 AIGC 标识。")  # fmt: skip
+    return good(f"The metadata hold an AIGC label in {proper}.",
+                f"文件元数据的 {proper} 中有 AIGC 标识。")  # fmt: skip
 
 
 def _single(label: Evidence) -> Judged:

@@ -84,18 +84,19 @@ def _interoperable(facts: Facts) -> Judged:
 
 
 def _disclosure(facts: Facts) -> Judged:
-    present = facts.present("overlay")
+    label = facts.explicit
+    present = facts.present(label.mark)
     if present is None:
-        return unknown("The visible label was not looked for, or not surely found.",
+        return unknown("No label to see or hear was looked for, or surely found.",
                        "未检测显式标识，或无法确定。")  # fmt: skip
     if not present:
-        return bad("The picture carries no visible label.", "图片中没有显式标识。")
-    text = facts.mark("overlay").facts.get("text")
+        return bad("There is no label to see or hear.", "没有显式标识。")
+    text = label.facts.get("text")
     if not text:
         return unknown("The text of the label was not read.", "未能读出标识文字。")
     if "AI" in text:
-        return good("The visible label has capital AI in it.", "显式标识含大写“AI”。")
-    return bad(f"The visible label {text!r} lacks capital AI.", f"显式标识“{text}”缺少大写“AI”。")
+        return good("The label has capital AI in it.", "显式标识含大写“AI”。")
+    return bad(f"The label {text!r} lacks capital AI.", f"显式标识“{text}”缺少大写“AI”。")
 
 
 _CODE = "Code of Practice on Transparency of AI-Generated Content"

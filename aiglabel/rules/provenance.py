@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from aiglabel.evidence import Status
 from aiglabel.marks.source_types import source_type
-from aiglabel.rules.rule import Facts, Grade, Judged, Rule, Severity, bad, good, unknown
+from aiglabel.rules.rule import (
+    PICTURES,
+    Facts,
+    Grade,
+    Judged,
+    Rule,
+    Severity,
+    bad,
+    good,
+    unknown,
+)
 
 _ACTION_FAULTS = ("assertion.action.malformed", "assertion.action.ingredientMismatch")
 _SOFT_BINDING_FAULT = "assertion.action.softBindingMissing"
@@ -124,11 +134,11 @@ RULES = (
     Rule(
         id="IPTC-01", clause=_IPTC, grade=Grade.PRIMARY, severity=Severity.WARNING,
         title_en="Metadata say that AI was used", title_zh="元数据声明使用了 AI",
-        judge=_iptc_states_ai,
+        judge=_iptc_states_ai, media=PICTURES,
     ),
     Rule(
         id="IPTC-02", clause=_IPTC, grade=Grade.PRIMARY, severity=Severity.WARNING,
         title_en="One digital source type, a full URI of the vocabulary",
-        title_zh="仅一个数字来源类型，且为词表完整 URI", judge=_iptc_form,
+        title_zh="仅一个数字来源类型，且为词表完整 URI", judge=_iptc_form, media=PICTURES,
     ),
 )  # fmt: skip

@@ -27,6 +27,11 @@ class Grade(StrEnum):
     BACKGROUND = "K"  # not read again
 
 
+PICTURES = frozenset({"image"})
+SOUNDS = frozenset({"audio"})
+EVERY = PICTURES | SOUNDS
+"""Kinds of media a rule may be about."""
+
 _WEAK = (Grade.SECONDARY, Grade.BACKGROUND)
 
 
@@ -67,6 +72,11 @@ class Facts:
         """Return the evidence of a mark, NOT_CHECKED when there is none."""
         return self.evidence.get(name) or Evidence(mark=name, status=Status.NOT_CHECKED)
 
+    @property
+    def explicit(self) -> Evidence:
+        """The evidence of the label that people see or hear."""
+        return self.mark("audible" if self.media.get("kind") == "audio" else "overlay")
+
     def present(self, name: str) -> bool | None:
         """Tell whether a mark is there; None when that was not, or cannot be, found out."""
         status = self.mark(name).status
@@ -100,7 +110,7 @@ class Rule:
     severity: Severity
     grade: Grade
     judge: Callable[[Facts], Judged]
-    media: frozenset[str] = frozenset({"image"})
+    media: frozenset[str] = EVERY
 
     def __post_init__(self) -> None:
         assert self.severity is Severity.WARNING or self.grade not in _WEAK

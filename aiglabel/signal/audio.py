@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiglabel.key import Key
-from aiglabel.signal import audio_detector, code, score, spectrogram
+from aiglabel.signal import audio_detector, code, detection, score, spectrogram
 from aiglabel.signal.audio_detector import Finding
 
 Float = NDArray[np.float32]
@@ -67,42 +67,25 @@ _SEARCHED = 3
 _CANCELLED = 1 / 16
 
 
-@dataclass(frozen=True, eq=False)
-class Detection:
-    """Result of looking for the mark.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Detection(detection.Detection):
+    """Result of looking for the mark in a sound; see also `detection.Detection`.
 
     Attributes
     ----------
-    payload : bytes or None
-        The 8 payload bytes; None when there is no mark or too little of it is left to read.
-    statistic, threshold : float
-        Normalised correlation with the message, or with the pilots where no message was read, and
-        the value that unmarked sounds exceed with probability at most 1e-9 over all hypotheses.
-    p_value : float
-        Upper bound, over everything that was tried.
     tempo, pitch : float
         Of what was heard over what was marked, 1 where nothing was changed.
     step : str
         "as it is", or how hard it was to find: "searched", "parts".
     seconds : float
         Where in the sound the piece begins that it was found in.
-    wire_format : str
     """
 
-    payload: bytes | None
-    statistic: float
-    threshold: float
-    p_value: float
+    wire_format: str = WIRE_FORMAT
     tempo: float
     pitch: float
     step: str
     seconds: float
-    wire_format: str = WIRE_FORMAT
-
-    @property
-    def present(self) -> bool:
-        """Whether a mark of this key is there, readable or not."""
-        return self.statistic >= self.threshold
 
 
 class Marker:
@@ -268,11 +251,13 @@ def detect(y: Samples, *, rate: float, key: Key, effort: str = "full") -> Detect
 
 
 def detect_any(
-    y: Samples, *, rate: float, keys: Sequence[Key], effort: str = "full"
+    y: Samples, *, rate: float, keys: Sequence[Key], looks: int = 1, effort: str = "full"
 ) -> list[Detection]:
     """Look for the marks of several keys: spectra are shared.
 
     A long sound is listened to minute by minute, each as it is; three of them are searched.
+    `looks` is how many sounds (pieces) are listened to for one answer: the false-positive rate
+    holds for all of them together.
     """
     channels = _channels(y)
     _check(rate, len(channels))
@@ -282,7 +267,7 @@ def detect_any(
     # A last piece that is short is listened to with the one before.
     begins = list(range(0, max(channels.shape[1] - step // 2, 1), step))
     searched = {begins[at * (len(begins) - 1) // max(_SEARCHED - 1, 1)] for at in range(_SEARCHED)}
-    looks = len(keys) * len(begins)
+    looks *= len(begins)
     best: list[tuple[Finding, int] | None] = [None] * len(keys)
     for full in (False, True):
         for begin in begins:
@@ -292,13 +277,13 @@ def detect_any(
             end = None if begin == begins[-1] else begin + step
             heard = spectrogram.Spectrogram(_mono(channels[:, begin:end]), rate)
             findings = audio_detector.search(
-                heard, [keys[at] for at in unread], full=full, looks=len(begins)
+                heard, [keys[at] for at in unread], full=full, looks=looks
             )
             for at, found in zip(unread, findings, strict=True):
                 known = best[at]
                 if known is None or found.payload or found.pilots > known[0].pilots:
                     best[at] = found, begin
-    return [_detection(*one, looks=looks, rate=rate) for one in best if one is not None]
+    return [_detection(*one, looks=looks * len(keys), rate=rate) for one in best if one is not None]
 
 
 def _detection(found: Finding, begin: int, *, looks: int, rate: float) -> Detection:
@@ -306,8 +291,9 @@ def _detection(found: Finding, begin: int, *, looks: int, rate: float) -> Detect
     statistic = found.message if read else found.pilots
     tempo, pitch = (found.place.tempo, found.place.pitch) if found.place else (1.0, 1.0)
     return Detection(
-        found.payload, statistic, tried.limits(looks)[0 if read else 1],
-        tried.p_value(statistic, looks, message=read), tempo, pitch, found.step, begin / rate,
+        payload=found.payload, statistic=statistic, threshold=tried.limits(looks)[0 if read else 1],
+        p_value=tried.p_value(statistic, looks, message=read), tempo=tempo, pitch=pitch,
+        step=found.step, seconds=begin / rate,
     )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from aiglabel.errors import PayloadError
 from aiglabel.key import Key
 from aiglabel.signal import (
     code,
+    detection,
     detector,
     dwt1,
     frame,
@@ -82,39 +83,21 @@ class Geometry:
     stretch: float
 
 
-@dataclass(frozen=True, eq=False)
-class Detection:
-    """Result of looking for the mark.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Detection(detection.Detection):
+    """Result of looking for the mark in a picture; see also `detection.Detection`.
 
     Attributes
     ----------
-    payload : bytes or None
-        The 8 payload bytes; None when there is no mark or too little of it is left to read.
-    statistic, threshold : float
-        Normalised correlation with the message, or with the pilots where no message was read, and
-        the value that unmarked pictures exceed with probability at most 1e-9 over all hypotheses.
-    p_value : float
-        Upper bound, over everything that was tried.
     geometry : Geometry or None
         Where the statistic was found.
-    wire_format : str
-        Of the mark.
     presence : float32 (rows, columns) or None
         Where the mark is, with ``locate=True``; see `presence.presence`.
     """
 
-    payload: bytes | None
-    statistic: float
-    threshold: float
-    p_value: float
-    geometry: Geometry | None
     wire_format: str = WIRE_FORMAT
+    geometry: Geometry | None
     presence: Float | None = None
-
-    @property
-    def present(self) -> bool:
-        """Whether a mark of this key is there, readable or not."""
-        return self.statistic >= self.threshold
 
 
 @dataclass(frozen=True, eq=False)
@@ -326,11 +309,11 @@ def _detection(
     read = found.payload is not None
     statistic = found.message if read else found.pilots
     return Detection(
-        found.payload,
-        statistic,
-        detector.TRIED.limits(looks)[0 if read else 1],
-        detector.TRIED.p_value(statistic, looks, message=read),
-        _geometry(found, scale),
+        payload=found.payload,
+        statistic=statistic,
+        threshold=detector.TRIED.limits(looks)[0 if read else 1],
+        p_value=detector.TRIED.p_value(statistic, looks, message=read),
+        geometry=_geometry(found, scale),
         presence=presence.presence(found, shape) if read and locate else None,
     )
 
@@ -341,7 +324,8 @@ def _older(plane: NDArray[Any], keys: Sequence[Key], looks: int) -> list[Detecti
     where = Geometry(detector.AS_IT_IS, 0.0, 0.0, 1.0)
     return [
         Detection(
-            one.payload, one.statistic, one.threshold, one.p_value, where, dwt1.WIRE_FORMAT
+            payload=one.payload, statistic=one.statistic, threshold=one.threshold,
+            p_value=one.p_value, geometry=where, wire_format=dwt1.WIRE_FORMAT,
         )
         for one in dwt1.read(plane, keys, log_hypotheses_extra=extra)
     ]  # fmt: skip

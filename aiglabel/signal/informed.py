@@ -68,7 +68,7 @@ class Strength:
 
 STRENGTHS: Final = {
     "invisible": Strength(17.5, 48.0, 42.0, 0.6),
-    "balanced": Strength(20.5, 46.0, 38.7, 0.85),
+    "balanced": Strength(20.2, 48.0, 38.2, 0.85),
     "robust": Strength(28.0, 44.0, 36.0, 1.5, 0.6),
 }
 

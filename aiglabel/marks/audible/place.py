@@ -22,7 +22,8 @@ from aiglabel.marks.audible.rhythm import check_rate
 Float = NDArray[np.float32]
 
 LEAST_LOUDNESS = -30.0  # LUFS
-_AROUND = 3.0  # s: short-term loudness
+AROUND = 3.0
+"""Seconds of the programme that a label's level follows: short-term loudness."""
 _CEILING = 0.966  # -0.3 dBFS, what lossy coders overshoot by not counted
 _EDGE = 0.005  # s, over which a given clip begins and ends
 _MOST_SPOTS = 10000
@@ -133,18 +134,35 @@ def place(
         When rate, channels or clip are not handled; when the clip is silent; when the label sounds
         over the programme and there is no room for all the labels asked for.
     """
-    check_rate(rate)
     placement = placement or Placement()
-    label = _prepared(clip, clip_rate, rate)
+    label = prepared(clip, clip_rate, rate)
     shares = loudness.weights(len(y))
-    starts = _starts(y.shape[1], label.shape[1], rate, placement)
-    if placement.insert:
-        return _inserted(y, rate, label, shares, starts, placement)
-    return _mixed(y, rate, label, shares, starts, placement)
+    starts = starts_of(y.shape[1], label.shape[1], rate, placement)
+    return place_at(y, rate, label, shares, starts, placement)
 
 
-def _prepared(clip: Float, clip_rate: int, rate: int) -> Float:
-    """Mix to one channel, resample, fade the edges: float32 (1, n) with its peak at 1."""
+def place_at(
+    y: Float,
+    rate: int,
+    label: Float,
+    shares: NDArray[np.float64],
+    starts: list[int],
+    placement: Placement,
+) -> Placed:
+    """Put a label, as `prepared`, into a programme at samples, as `starts_of` lists them."""
+    put = _inserted if placement.insert else _mixed
+    return put(y, rate, label, shares, starts, placement)
+
+
+def prepared(clip: Float, clip_rate: int, rate: int) -> Float:
+    """Mix to one channel, resample, fade the edges: float32 (1, n) with its peak at 1.
+
+    Raises
+    ------
+    LabelError
+        When the rate is not handled, or the clip is silent.
+    """
+    check_rate(rate)
     if clip.ndim != 2 or not clip.size:
         raise LabelError("the label's clip holds no sound")
     one = resample(clip.mean(axis=0, keepdims=True, dtype=np.float32), clip_rate, rate)
@@ -161,8 +179,14 @@ def _prepared(clip: Float, clip_rate: int, rate: int) -> Float:
     return one
 
 
-def _starts(length: int, label: int, rate: int, placement: Placement) -> list[int]:
-    """First samples of the labels in the programme as it comes, in order, none overlapping."""
+def starts_of(length: int, label: int, rate: int, placement: Placement) -> list[int]:
+    """First samples of the labels in the programme as it comes, in order, none overlapping.
+
+    Raises
+    ------
+    LabelError
+        When the label sounds over the programme and there is no room for all of them.
+    """
     room = 0 if placement.insert else label
     if room > length:
         raise LabelError(
@@ -295,7 +319,7 @@ def _gain(
 
 def _around(y: Float, rate: int, start: int, length: int) -> float:
     """Loudness of the programme around a label: of 3 s, or of the label's length if more."""
-    window = max(round(_AROUND * rate), length)
+    window = max(round(AROUND * rate), length)
     first = max(min(start - (window - length) // 2, y.shape[1] - window), 0)
     steps = loudness.energies(y[:, first : first + window], rate)
     return loudness.loudness_of(float(steps.mean())) if steps.size else -math.inf

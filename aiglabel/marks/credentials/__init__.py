@@ -8,7 +8,7 @@ from aiglabel.marks.credentials.devcert import DevChain, make_dev_chain
 from aiglabel.marks.credentials.read import MARK, mime_of, read
 from aiglabel.marks.credentials.signer import ALGORITHMS, Signer, Timestamp
 from aiglabel.marks.credentials.trust import Grade, TrustList, TrustProfile
-from aiglabel.marks.credentials.write import SIDECAR_SUFFIX, Signed, write
+from aiglabel.marks.credentials.write import SIDECAR_SUFFIX, Signed, takes_none, write
 
 __all__ = [
     "ALGORITHMS",
@@ -26,5 +26,6 @@ __all__ = [
     "make_dev_chain",
     "mime_of",
     "read",
+    "takes_none",
     "write",
 ]

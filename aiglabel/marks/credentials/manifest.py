@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from aiglabel.containers.sniff import Format
+from aiglabel.containers.sniff import AnyFormat
 from aiglabel.errors import SigningError
 from aiglabel.evidence import Outcome
 from aiglabel.label import Kind, Label
@@ -27,7 +27,7 @@ Json = dict[str, Any]
 
 def define(
     label: Label,
-    fmt: Format,
+    fmt: AnyFormat,
     *,
     marks: Sequence[Outcome],
     title: str,
@@ -39,10 +39,10 @@ def define(
     Parameters
     ----------
     label : Label
-    fmt : Format
+    fmt : Format or SoundFormat
         Of the file to be signed.
     marks : sequence of Outcome
-        What was written before; `overlay` and `watermark` become actions.
+        What was written before; `overlay`, `audible` and `watermark` become actions.
     title : str
         Name of the work.
     has_parent : bool
@@ -108,6 +108,9 @@ def _marking(written: set[str], *, bound: bool) -> list[Json]:
     if "overlay" in written:
         text, enhanced = "visible AI-generated label", NEWSCODES + "algorithmicallyEnhanced"
         actions.append(_action("c2pa.addedText", _now(), _toolkit(), enhanced, text))
+    if "audible" in written:
+        text, enhanced = "audible AI-generated label", NEWSCODES + "algorithmicallyEnhanced"
+        actions.append(_action("c2pa.edited", _now(), _toolkit(), enhanced, text))
     return actions
 
 

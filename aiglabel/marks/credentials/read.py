@@ -16,7 +16,7 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from aiglabel.containers.sniff import sniff
+from aiglabel.containers.sniff import sniff_media
 from aiglabel.errors import UnsupportedFormat
 from aiglabel.evidence import Evidence, Status
 from aiglabel.marks.credentials.problems import plain, plain_code
@@ -90,10 +90,10 @@ def read(
 def mime_of(data: bytes) -> str | None:
     """Return the media type the first bytes tell, None where they tell nothing.
 
-    Pictures of the toolkit, and the text format the SDK cannot tell by itself.
+    Pictures and sounds of the toolkit, and the text format the SDK cannot tell by itself.
     """
     try:
-        return sniff(data).mime
+        return sniff_media(data).mime
     except UnsupportedFormat:
         return "image/svg+xml" if b"<svg" in data[:4096] else None
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from aiglabel import containers
 from aiglabel.containers import exif
 from aiglabel.containers.bounds import uint
-from aiglabel.containers.sniff import Format
+from aiglabel.containers.sniff import AnyFormat, Format, SoundFormat
 from aiglabel.errors import SigningError
 from aiglabel.evidence import Evidence, Outcome, Status
 from aiglabel.label import Kind, Label
@@ -58,7 +58,7 @@ class Signed:
 
 def write(
     coded: bytes,
-    fmt: Format,
+    fmt: AnyFormat,
     *,
     label: Label,
     signer: Signer,
@@ -68,20 +68,20 @@ def write(
     soft_binding: bool = False,
     title: str = "",
 ) -> Signed:
-    """Sign a picture whose other marks are in place.
+    """Sign a file whose other marks are in place.
 
     Parameters
     ----------
     coded : bytes
         The finished file.
-    fmt : Format
+    fmt : Format or SoundFormat
         Of `coded`.
     label : Label
         `generated` without a signed parent becomes ``c2pa.created``; everything else that has a
         parent becomes ``c2pa.opened`` of it.
     signer : Signer
     marks : sequence of Outcome
-        What was written before; `overlay` and `watermark` are told in the manifest.
+        What was written before; `overlay`, `audible` and `watermark` are told in the manifest.
     parent : bytes, optional
         The file `coded` was made from, as it came in.
     allow_broken_parent : bool
@@ -93,7 +93,8 @@ def write(
     Returns
     -------
     Signed
-        With a sidecar where embedding would damage the file: TIFF of several pages, some HEIC.
+        With a sidecar where the file takes no manifest, as Ogg and RF64, or embedding would damage
+        it: TIFF of several pages, some HEIC.
 
     Raises
     ------
@@ -105,7 +106,7 @@ def write(
         label, fmt, marks=marks, title=title, has_parent=source is not None,
         soft_binding=soft_binding,
     )  # fmt: skip
-    embed = not _has_pages(coded, fmt)
+    embed = not (_has_pages(coded, fmt) or takes_none(coded, fmt))
     data, store, stamped = _sign(coded, fmt, definition, signer, source, embed=embed)
     if embed and _damaged(coded, data, fmt):
         embed = False
@@ -154,7 +155,7 @@ def _source(
 
 def _sign(
     coded: bytes,
-    fmt: Format,
+    fmt: AnyFormat,
     definition: Json,
     signer: Signer,
     source: _Source | None,
@@ -201,7 +202,7 @@ def _ingredient(definition: Json, source: _Source) -> Json:
     return ingredient
 
 
-def _has_pages(coded: bytes, fmt: Format) -> bool:
+def _has_pages(coded: bytes, fmt: AnyFormat) -> bool:
     """Whether it is a TIFF of several pages.
 
     The SDK appends a page without dimensions to such files; Pillow refuses them and libtiff
@@ -213,11 +214,16 @@ def _has_pages(coded: bytes, fmt: Format) -> bool:
     return uint(coded, first.link_at, 4, "the offset of the second page", order) != 0
 
 
-def _damaged(coded: bytes, signed: bytes, fmt: Format) -> bool:
-    """Whether embedding changed the picture or lost its XMP (facts 0.11)."""
-    same_picture = containers.coded_digest(coded, fmt) == containers.coded_digest(signed, fmt)
-    return not (
-        same_picture and containers.read_xmp(coded, fmt) == containers.read_xmp(signed, fmt)
+def takes_none(coded: bytes, fmt: AnyFormat) -> bool:
+    """Whether the SDK has no place for a manifest in such a file."""
+    return fmt in (SoundFormat.OGG, SoundFormat.OPUS) or coded[:4] in (b"RF64", b"BW64")
+
+
+def _damaged(coded: bytes, signed: bytes, fmt: AnyFormat) -> bool:
+    """Whether embedding changed the pixels or samples, or lost XMP or texts (facts 0.11)."""
+    return any(
+        ask(coded, fmt) != ask(signed, fmt)
+        for ask in (containers.coded_digest, containers.read_xmp, containers.read_texts)
     )
 
 
@@ -243,9 +249,7 @@ def _outcome(
         "embedded": evidence.facts["embedded"],
         "parent_codes": [] if source is None else source.broken,
     }
-    place = (
-        "in the file" if facts["embedded"] else "in a sidecar, as embedding would damage the file"
-    )
+    place = "in the file" if facts["embedded"] else "in a sidecar, as the file cannot take it"
     by = "the development certificate" if signer.profile == "dev" else facts["issuer"]
     return Outcome(
         mark=MARK, written=True, detail=f"C2PA manifest {place}, signed by {by}", facts=facts

@@ -12,22 +12,18 @@ from numpy.typing import NDArray
 
 from aiglabel.evidence import Evidence, Outcome, Status
 from aiglabel.key import Key
+from aiglabel.marks.watermark import COMFORT, MARK, QUICK, THOROUGH, certainty, stated
 from aiglabel.media.picture import Picture
 from aiglabel.signal import detector, image, quality
 from aiglabel.signal.image import Detection
 from aiglabel.signal.informed import STRENGTHS
 
-MARK = "watermark"
 SHOWS: Final = 3.0
 """Standard deviations of local correlation from which a place counts as marked."""
 # Frames of an animation that are looked at; a mark is in all of them or was cut out.
 _FRAMES_READ = 3
-_QUICK = "quick"
-_THOROUGH: Final = "thorough"
 # Blocks of 8 by 8 pixels that PSNR-HVS-M is taken of, about.
 _BLOCKS = 1024
-# Smaller statistics after the simulated JPEG are worth a warning: little is left for an attack.
-_COMFORT = 1.3
 
 
 def write(picture: Picture, payload: bytes, *, key: Key, strength: str | None = None) -> Outcome:
@@ -59,7 +55,7 @@ def write(picture: Picture, payload: bytes, *, key: Key, strength: str | None = 
         ratios.append(quality.psnr(colour, picture.frames[index]))
         largest.append(quality.largest_change(colour, picture.frames[index]))
     worst = min(margins)
-    held = "is expected to hold" if worst >= _COMFORT else "is weak: the picture is small or flat"
+    held = "is expected to hold" if worst >= COMFORT else "is weak: the picture is small or flat"
     return Outcome(
         mark=MARK,
         written=True,
@@ -114,10 +110,10 @@ def read(
         pixels = _pixels(picture.frames[index], picture.alpha[index])
         answers = image.detect_any(pixels, keys=keys, looks=frames, effort=how, locate=True)
         seen += zip(answers, keys, itertools.repeat(index))
-        if effort != _THOROUGH and any(one.payload is not None for one in answers):
+        if effort != THOROUGH and any(one.payload is not None for one in answers):
             break
     found, key, index = max(seen, key=lambda one: certainty(one[0]))
-    status, detail = _told(found, key, effort)
+    status, detail = stated(found, key, effort)
     return Evidence(
         mark=MARK,
         status=status,
@@ -137,29 +133,11 @@ def read(
     )
 
 
-def certainty(found: Detection) -> tuple[bool, float]:
-    """By what detections are ranked: a payload, then how far the statistic is above chance."""
-    return found.payload is not None, found.statistic / found.threshold
-
-
 def _looks(frames: int, effort: str) -> list[tuple[int, str]]:
     """Frames to look at in turn, and how hard: of several, searching each would take too long."""
     chosen = {round(i * (frames - 1) / (_FRAMES_READ - 1)) for i in range(_FRAMES_READ)}
-    quick = [(index, _QUICK) for index in sorted(chosen)]
-    return quick if effort == _QUICK else [*quick, (0, effort)]
-
-
-def _told(found: Detection, key: Key, effort: str) -> tuple[Status, str]:
-    if found.payload is not None:
-        return Status.PRESENT, f"payload {found.payload.hex()}, written with key {key.id}"
-    if found.present:
-        return (
-            Status.PRESENT,
-            f"a mark of key {key.id} is there, too damaged to read its payload",
-        )
-    looked = ", in the picture as it is" if effort == _QUICK else ""
-    nothing = "that proves nothing about where the picture is from"
-    return Status.ABSENT, f"no mark of the keys tried{looked}; {nothing}"
+    quick = [(index, QUICK) for index in sorted(chosen)]
+    return quick if effort == QUICK else [*quick, (0, effort)]
 
 
 def _particulars(found: Detection) -> dict[str, Any]:

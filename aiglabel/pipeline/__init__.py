@@ -1,0 +1,7 @@
+"""From a file and a claim to a labelled file: what is common in `job`, one room a kind of media."""
+
+from aiglabel.pipeline.job import Job
+from aiglabel.pipeline.pictures import PictureJob
+from aiglabel.pipeline.sounds import SoundJob
+
+__all__ = ["Job", "PictureJob", "SoundJob"]
