@@ -1,12 +1,13 @@
 """The sounds that are measured: a folder of one's own, the shipped voices, and some made by code.
 
-Recordings are cut into windows of 10 to 22 s where they are long enough, and taken whole where they
-are shorter. Everything is ``float32 (channels, n)`` with the rate it came with; nothing is
+Recordings are cut into windows of 10 to 22 s where they are long enough. Shorter ones, of 5 s and
+more, are repeated until they last 10 s: what is promised is promised of that. Everything is ``float32 (channels, n)`` with the rate it came with; nothing is
 resampled.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -31,7 +32,7 @@ BARE = "near silence, short effects, pure tones"
 PROMISED: Final = (SPEECH, MUSIC, MADE)
 """Kinds that something is promised of; of the bare ones, nothing is."""
 
-_WINDOW = 15.0  # s, about
+_WINDOW, _LEAST = 15.0, 10.0  # s, about and at least
 _SHORT, _SILENT = 1.0, 1e-3  # s; root mean square
 _PAUSE = 0.4  # s between two spoken labels
 MADE_SECONDS = 12.0
@@ -64,7 +65,10 @@ class Clip:
         first, last = (
             at * y.shape[1] // self.windows for at in (self.window, self.window + 1)
         )  # fmt: skip
-        return np.ascontiguousarray(y[:, first:last]), rate
+        part = y[:, first:last]
+        if self.kind != BARE:
+            part = np.tile(part, (1, math.ceil(_LEAST * rate / part.shape[1])))
+        return np.ascontiguousarray(part), rate
 
 
 def clips(media: Path | None) -> list[Clip]:
