@@ -192,6 +192,64 @@ def test_refusals_are_clear():
         audio.detect(y, rate=RATE, key=KEY, effort="hard")
 
 
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_samples_that_are_no_numbers_are_refused(wrong):
+    y = voice(1).copy()
+    y[77] = wrong
+    with pytest.raises(ValueError, match="finite"):
+        audio.embed(y, PAYLOAD, rate=RATE, key=KEY)
+    with pytest.raises(ValueError, match="finite"):
+        audio.detect(y, rate=RATE, key=KEY)
+
+
+@pytest.mark.parametrize(
+    "y", [np.zeros(0, np.float32), np.ones(1, np.float32), np.full((2, RATE), 1e-40, np.float32)],
+    ids=["empty", "one", "denormal"],
+)  # fmt: skip
+def test_odd_sounds_are_marked_and_heard_without_a_word(y):
+    done = audio.mark(y, PAYLOAD, rate=RATE, key=KEY)
+    assert done.samples.shape == y.shape
+    assert np.isfinite(done.samples).all()
+    assert not done.holds
+    assert not audio.holds(done.samples, PAYLOAD, rate=RATE, key=KEY)
+    assert not audio.detect(done.samples, rate=RATE, key=KEY).present
+
+
+def test_direct_current_does_no_harm():
+    y = np.full(5 * RATE, 0.5, np.float32)
+    assert audio.mark(y, PAYLOAD, rate=RATE, key=KEY).snr_db > 50
+    assert not audio.detect(y, rate=RATE, key=KEY).present
+    shifted = audio.mark(voice() + y[0], PAYLOAD, rate=RATE, key=KEY).samples
+    assert audio.detect(shifted, rate=RATE, key=KEY).payload == PAYLOAD
+
+
+# --- what is known of a mark --------------------------------------------------------------------
+
+
+def test_mark_is_embed_and_tells_how_well_it_holds():
+    done = audio.mark(voice(), PAYLOAD, rate=RATE, key=KEY)
+    np.testing.assert_array_equal(done.samples, marked())
+    assert done.holds
+    assert 18 < done.snr_db < 35
+    softer = audio.mark(voice(), PAYLOAD, rate=RATE, key=KEY, strength="invisible")
+    assert softer.statistic < done.statistic
+    assert softer.snr_db > done.snr_db
+
+
+def test_what_cannot_carry_a_mark_says_so():
+    for y in (voice()[: RATE // 2], np.zeros((2, 5 * RATE), np.int16)):
+        done = audio.mark(y, PAYLOAD, rate=RATE, key=KEY)
+        assert not done.holds
+        assert not audio.holds(done.samples, PAYLOAD, rate=RATE, key=KEY)
+
+
+def test_holds_is_a_cheap_reading_back():
+    assert audio.holds(marked(), PAYLOAD, rate=RATE, key=KEY)
+    assert not audio.holds(marked(), b"8 bytes.", rate=RATE, key=KEY)
+    assert not audio.holds(marked(), PAYLOAD, rate=RATE, key=OTHERS[0])
+    assert not audio.holds(voice(), PAYLOAD, rate=RATE, key=KEY)
+
+
 # --- robustness ---------------------------------------------------------------------------------
 
 

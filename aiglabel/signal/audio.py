@@ -65,6 +65,11 @@ _AT_ONCE, _LISTENED = 10.0, 60.0
 _SEARCHED = 3
 # Share of the power of all channels under which their sum is no fair picture of them.
 _CANCELLED = 1 / 16
+# Decibels that the simulated noise lies below the sound.
+_NOISE = 20.0
+# Times the threshold from which decoding has not failed in trials, and the share of right code
+# bits: otherwise an older mark drowns the new one.
+_SAFE, _AGREEING = 1.3, 0.75
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +107,33 @@ class Detection:
     @property
     def present(self) -> bool:
         """Whether a mark of this key is there, readable or not."""
+        return self.statistic >= self.threshold
+
+
+@dataclass(frozen=True, eq=False)
+class Marked:
+    """A marked sound and what is known of the mark; see `mark`.
+
+    Attributes
+    ----------
+    samples : ndarray
+        Same shape and dtype as the cover.
+    statistic : float
+        Statistic that the message still has beside simulated noise, of the best minute.
+    threshold : float
+        What it needs to be told from chance.
+    snr_db : float
+        Power of the cover over that of what was added, dB; infinite where nothing was.
+    """
+
+    samples: Samples
+    statistic: float
+    threshold: float
+    snr_db: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the sound can carry the mark: a moment, or silence, cannot."""
         return self.statistic >= self.threshold
 
 
@@ -251,6 +283,56 @@ def embed(
     return out.reshape(y.shape)
 
 
+def mark(
+    y: Samples, payload: bytes, *, rate: float, key: Key, strength: str | Strength | None = None
+) -> Marked:
+    """Mark a sound as `embed` does, and tell how well it holds.
+
+    Raises
+    ------
+    PayloadError
+        When `payload` is not 8 bytes.
+    ValueError
+        For another shape, dtype, rate or number of channels.
+    """
+    samples = embed(y, payload, rate=rate, key=key, strength=strength)
+    word = code.DWT_2.encode(payload, key.derive("audio-1/tag"))
+    statistic, cover, added = 0.0, 0.0, 0.0
+    before, after = _channels(y), _channels(samples)
+    noise = np.random.default_rng(0)
+    for begin, end in _pieces(before.shape[1], rate):
+        sound = _floats(after[:, begin:end])
+        cover += float(np.square(sound).sum())
+        added += float(np.square(sound - _floats(before[:, begin:end])).sum())
+        mono = _mono(after[:, begin:end])
+        level = math.sqrt(float(mono @ mono) / max(len(mono), 1)) * 10 ** (-_NOISE / 20)
+        mono += noise.standard_normal(len(mono), np.float32) * np.float32(level)
+        statistic = max(statistic, float(_agreeing(mono, rate, key, word).sum()))
+    ratio = 10 * math.log10(cover / added) if added else math.inf
+    return Marked(samples, statistic, audio_detector.TRIED.limits(1)[0], ratio)
+
+
+def holds(y: Samples, payload: bytes, *, rate: float, key: Key) -> bool:
+    """Whether a known payload would be read from a minute of a sound that kept tempo and pitch.
+
+    Cheap: no search, no decoding. For reading a write back, not for judging files.
+    """
+    channels = _channels(y)
+    word = code.DWT_2.encode(payload, key.derive("audio-1/tag"))
+    wanted = _SAFE * audio_detector.TRIED.limits(1)[0]
+    for begin, end in _pieces(channels.shape[1], rate):
+        agreeing = _agreeing(_mono(channels[:, begin:end]), rate, key, word)
+        if agreeing.sum() >= wanted and (agreeing > 0).mean() >= _AGREEING:
+            return True
+    return False
+
+
+def _agreeing(mono: Float, rate: float, key: Key, word: NDArray[np.int8]) -> Float:
+    """Soft code bits of a sound as it is, positive where they are those of a codeword."""
+    heard = spectrogram.Spectrogram(mono, rate)
+    return audio_detector.soft_bits(heard, key) * word
+
+
 def detect(y: Samples, *, rate: float, key: Key, effort: str = "full") -> Detection:
     """Look for the mark of `key` in a sound of any length, without knowing the original.
 
@@ -278,21 +360,18 @@ def detect_any(
     _check(rate, len(channels))
     if effort not in EFFORTS:
         raise ValueError(f"effort is one of {', '.join(EFFORTS)}")
-    step = round(_LISTENED * rate)
-    # A last piece that is short is listened to with the one before.
-    begins = list(range(0, max(channels.shape[1] - step // 2, 1), step))
-    searched = {begins[at * (len(begins) - 1) // max(_SEARCHED - 1, 1)] for at in range(_SEARCHED)}
-    looks = len(keys) * len(begins)
+    pieces = _pieces(channels.shape[1], rate)
+    searched = {at * (len(pieces) - 1) // max(_SEARCHED - 1, 1) for at in range(_SEARCHED)}
+    looks = len(keys) * len(pieces)
     best: list[tuple[Finding, int] | None] = [None] * len(keys)
     for full in (False, True):
-        for begin in begins:
+        for number, (begin, end) in enumerate(pieces):
             unread = [at for at, one in enumerate(best) if one is None or one[0].payload is None]
-            if not unread or (full and (effort == "quick" or begin not in searched)):
+            if not unread or (full and (effort == "quick" or number not in searched)):
                 continue
-            end = None if begin == begins[-1] else begin + step
             heard = spectrogram.Spectrogram(_mono(channels[:, begin:end]), rate)
             findings = audio_detector.search(
-                heard, [keys[at] for at in unread], full=full, looks=len(begins)
+                heard, [keys[at] for at in unread], full=full, looks=len(pieces)
             )
             for at, found in zip(unread, findings, strict=True):
                 known = best[at]
@@ -322,10 +401,19 @@ def _check(rate: float, channels: int) -> None:
         raise ValueError(f"there are {channels} channels, not 1 to {CHANNELS}")
 
 
+def _pieces(count: int, rate: float) -> list[tuple[int, int]]:
+    """Bounds of the minutes of a sound; a last one that is short belongs to the one before."""
+    step = round(_LISTENED * rate)
+    begins = range(0, max(count - step // 2, 1), step)
+    return list(zip(begins, (*begins[1:], count), strict=True))
+
+
 def _channels(y: Samples) -> Samples:
     """View of (channels, n)."""
     if y.ndim not in (1, 2) or y.dtype not in (np.int16, np.int32, np.float32, np.float64):
         raise ValueError("a sound is (channels, n) or (n,) of int16, int32, or float in [-1, 1]")
+    if y.dtype.kind == "f" and not np.isfinite(y).all():
+        raise ValueError("a sound has finite samples: these have infinite ones, or NaN")
     return y[None] if y.ndim == 1 else y
 
 

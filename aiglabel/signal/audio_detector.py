@@ -93,6 +93,15 @@ def search(heard: Spectrogram, keys: Sequence[Key], *, full: bool, looks: int = 
     return findings
 
 
+def soft_bits(heard: Spectrogram, key: Key) -> Float:
+    """Soft code bits of a sound as it is, at the place its pilots fit best; no search."""
+    if not heard.rows:
+        return np.zeros(code.CODE_BITS, np.float32)
+    banded, carrier = heard.banded(1.0), score.carrier(key)
+    place = _best(banded, 1.0, np.ones(1), key, 1)[0]
+    return carrier.soft(_values_at(banded, place, carrier))
+
+
 # ---------------------------------------------------------------------- the three steps
 
 
@@ -191,12 +200,17 @@ def _decode(finding: Finding, places: list[tuple[Banded, Place]], step: str) -> 
     carrier = score.carrier(finding.key)
     likely = []
     for banded, place in places:
-        folded = banded.folded(place.tempo, place.offset)
-        tried = [_values(_shifted(folded, shift)) for shift in _SHIFTS]
-        values = max(tried, key=carrier.pilot_statistic)
+        values = _values_at(banded, place, carrier)
         if _note(finding, values, place, step) >= _LEAST_PILOTS:
             likely.append((values, place))
     _read(finding, likely, step)
+
+
+def _values_at(banded: Banded, place: Place, carrier: score.Carrier) -> Float:
+    """Coefficients at the offset near a place, between rows too, that the pilots fit best."""
+    folded = banded.folded(place.tempo, place.offset)
+    tried = [_values(_shifted(folded, shift)) for shift in _SHIFTS]
+    return max(tried, key=carrier.pilot_statistic)
 
 
 def _shifted(folded: Float, rows: float) -> Float:
