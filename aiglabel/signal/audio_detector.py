@@ -93,11 +93,11 @@ def search(heard: Spectrogram, keys: Sequence[Key], *, full: bool, looks: int = 
     return findings
 
 
-def soft_bits(heard: Spectrogram, key: Key) -> Float:
+def soft_bits(heard: Spectrogram, key: Key, *, above_noise: bool = False) -> Float:
     """Soft code bits of a sound as it is, at the place its pilots fit best; no search."""
     if not heard.rows:
         return np.zeros(code.CODE_BITS, np.float32)
-    banded, carrier = heard.banded(1.0), score.carrier(key)
+    banded, carrier = heard.banded(above_noise=above_noise), score.carrier(key)
     place = _best(banded, 1.0, np.ones(1), key, 1)[0]
     return carrier.soft(_values_at(banded, place, carrier))
 
@@ -106,12 +106,16 @@ def soft_bits(heard: Spectrogram, key: Key) -> Float:
 
 
 def _as_it_is(heard: Spectrogram, finding: Finding) -> None:
-    """The whole, and if nothing is read there, pieces of it: the rest may be another sound."""
-    banded = heard.banded(1.0)
-    place = _best(banded, 1.0, np.ones(1), finding.key, 1)[0]
-    finding.likely.append(place)
-    _decode(finding, [(banded, place)], AS_IT_IS)
-    if finding.payload is not None or heard.rows < 2 * _PIECE:
+    """The whole, then above its noise, then pieces of it: the rest may be another sound."""
+    banded = heard.banded()
+    for above_noise in (False, True):
+        one = heard.banded(above_noise=above_noise)
+        place = _best(one, 1.0, np.ones(1), finding.key, 1)[0]
+        finding.likely.append(place)
+        _decode(finding, [(one, place)], AS_IT_IS)
+        if finding.payload is not None:
+            return
+    if heard.rows < 2 * _PIECE:
         return
     pieces = [
         Banded(banded.white[:, begin : begin + _PIECE])
