@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from aiglabel.errors import PayloadError
 from aiglabel.key import Key
-from aiglabel.signal import audio, audio_detector, code, score, spectrogram
+from aiglabel.signal import audio, audio_detector, audio_trial, code, score, spectrogram
 
 KEY = Key(bytes(range(32)))
 PAYLOAD = b"\x01\x23\x45\x67\x89\xab\xcd\xef"
@@ -237,6 +237,42 @@ def test_mark_is_embed_and_tells_how_well_it_holds():
     assert softer.snr_db > done.snr_db
 
 
+def test_a_trial_lets_the_tile_begin_where_the_sound_agrees_with_the_message():
+    y, strength = voice(), audio.Strength(1.25)
+    chosen, same = audio_trial.trial(y, PAYLOAD, rate=RATE, key=KEY, strength=strength)
+    assert same == strength
+
+    def statistic(row: int) -> float:
+        marker = audio.Marker(PAYLOAD, rate=RATE, channels=1, key=KEY, strength=strength, row=row)
+        out = np.concatenate([marker.process(y[None]), marker.flush()], axis=1)
+        return audio_trial.kept(out[0], PAYLOAD, rate=RATE, key=KEY)
+
+    others = [statistic(row) for row in range(0, score.ROWS, 16)]
+    assert statistic(chosen) > np.mean(others) + 1
+
+
+def test_a_trial_marks_what_noise_covers_more_strongly():
+    strength = audio.Strength(1.25, softest=0.8, loudest=1.1, margin=25)
+    dense = np.random.default_rng(0).standard_normal(12 * RATE).astype(np.float32) * 0.1
+    gappy = voice(4.0)
+    found = [
+        audio_trial.trial(y, PAYLOAD, rate=RATE, key=KEY, strength=strength)[1].change
+        for y in (dense, gappy)
+    ]
+    assert 1.25 * 0.8 - 1e-6 <= found[0] < found[1] <= 1.25 * 1.1 + 1e-6
+
+
+def test_levels_above_noise_hear_what_noise_covers():
+    y = noisy(marked(), 12)
+    word = code.DWT_2.encode(PAYLOAD, KEY.derive("audio-1/tag"))
+    heard = spectrogram.Spectrogram(y, RATE)
+    plain, above = (
+        (audio_detector.soft_bits(heard, KEY, above_noise=which) * word).sum()
+        for which in (False, True)
+    )
+    assert above > 1.1 * plain
+
+
 def test_what_cannot_carry_a_mark_says_so():
     for y in (voice()[: RATE // 2], np.zeros((2, 5 * RATE), np.int16)):
         done = audio.mark(y, PAYLOAD, rate=RATE, key=KEY)
@@ -270,6 +306,7 @@ ATTACKS = {
     "upside down": lambda y: -y,
     "cut to 4 s": lambda y: y[23456 : 23456 + 4 * RATE],
     "noise at 30 dB": lambda y: noisy(y, 30),
+    "noise at 15 dB": lambda y: noisy(y, 15),
     "highs alone": without_lows,
     "eight bits": lambda y: (np.round(y * 127) / 127).astype(np.float32),
     "3 % faster": lambda y: resampled(y, 1.03),

@@ -124,7 +124,7 @@ def embed(
 ) -> Samples:
     """Return `y` with the watermark added; the input is not changed.
 
-    How loud, and where the tile begins, a trial of up to 30 s decides: see `audio_trial`.
+    How loud, and where the tile begins, a trial of up to 15 s decides: see `audio_trial`.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ AS_IT_IS, SEARCHED, PARTS = "as it is", "searched", "parts"
 # Changes of tempo, pitch and speed that are searched, and steps of pitch.
 _RANGE, _PITCH_STEP = 0.135, 0.01
 # Relative step of the tempo: what moves the ends of the sound by so many seconds; and its bounds.
-_DRIFT, _TEMPO_STEPS = 0.006, (0.0004, 0.004)
+_DRIFT, _TEMPO_STEPS = 0.012, (0.0004, 0.004)
 # How far from the line of one pitch, or one speed, the tempo may lie: steps of pitch are coarse.
 _NEAR = 0.006
 _TEMPOS, _CANDIDATES = 4, 6

@@ -52,9 +52,9 @@ class Strength:
 
 
 STRENGTHS: Final = {
-    "invisible": Strength(0.85, 0.75, 1.1, 17.0),
-    "balanced": Strength(1.25, 0.8, 1.15, 22.0),
-    "robust": Strength(1.7, 0.85, 1.2, 28.0),
+    "invisible": Strength(0.9, 0.8, 1.1, 17.0),
+    "balanced": Strength(1.25, 0.8, 1.1, 22.0),
+    "robust": Strength(1.7, 0.8, 1.1, 28.0),
 }
 DEFAULT_STRENGTH: Final = "balanced"
 

@@ -24,25 +24,17 @@ from aiglabel.signal.spectrogram import Spectrogram
 
 Float = NDArray[np.float32]
 
-SECONDS = 30.0
+SECONDS = 15.0
 """What is tried at most, from the middle of the sound."""
-# Decibels that the noise lies below the sound.
-_NOISE = 20.0
-
-
-def noisy(mono: Float) -> Float:
-    """Return the sound (n,) with white noise 20 dB below it; always the same noise."""
-    level = math.sqrt(float(mono @ mono) / max(len(mono), 1)) * 10 ** (-_NOISE / 20)
-    noise = np.random.default_rng(0).standard_normal(len(mono), np.float32)
-    noise *= np.float32(level)
-    noise += mono
-    return noise
+# Decibels that the noise lies below the sound, and samples a second that are enough to hear it.
+_NOISE, _ENOUGH = 20.0, 16_000
 
 
 def kept(mono: Float, payload: bytes, *, rate: float, key: Key) -> float:
-    """Statistic of a known payload that is left beside noise."""
+    """Statistic of a known payload that is left in a sound (n,) beside noise."""
+    mono, rate = _coarser(mono, rate)
     word = code.DWT_2.encode(payload, key.derive("audio-1/tag"))
-    heard = Spectrogram(noisy(mono), rate)
+    heard = Spectrogram(mono + _noise(mono), rate)
     return float((audio_detector.soft_bits(heard, key, above_noise=True) * word).sum())
 
 
@@ -60,6 +52,7 @@ def trial(
 
     With a strength whose bounds are equal only the row is chosen.
     """
+    mono, rate = _coarser(mono, rate)
     row = _agreeing_row(mono, payload, rate=rate, key=key)
     if strength.softest < strength.loudest:
         marker = Marker(payload, rate=rate, channels=1, key=key, strength=strength, row=row)
@@ -75,7 +68,7 @@ def _agreeing_row(mono: Float, payload: bytes, *, rate: float, key: Key) -> int:
     word = code.DWT_2.encode(payload, key.derive("audio-1/tag"))
     template = score.heard(score.gains() * score.carrier(key).signs(word))
     agreement = np.zeros(PERIOD)
-    for sound, above_noise in ((mono, False), (noisy(mono), True)):
+    for sound, above_noise in ((mono, False), (mono + _noise(mono), True)):
         listened = Spectrogram(sound, rate)
         if not listened.rows:
             return 0
@@ -87,3 +80,18 @@ def _agreeing_row(mono: Float, payload: bytes, *, rate: float, key: Key) -> int:
     # listened to of each row of the tile is centred on it.
     offsets = -(OVERSAMPLED * (np.arange(score.ROWS) + 1) + 1) % PERIOD
     return int(agreement[offsets].argmax())
+
+
+def _coarser(mono: Float, rate: float) -> tuple[Float, float]:
+    """The sound at a rate that is just enough for a trial: each sample the mean of several."""
+    step = max(1, int(rate / _ENOUGH))
+    used = mono[: len(mono) // step * step]
+    return used.reshape(-1, step).mean(axis=1, dtype=np.float32), rate / step
+
+
+def _noise(mono: Float) -> Float:
+    """White noise 20 dB below the sound; always the same."""
+    level = math.sqrt(float(mono @ mono) / max(len(mono), 1)) * 10 ** (-_NOISE / 20)
+    noise = np.random.default_rng(0).standard_normal(len(mono), np.float32)
+    noise *= np.float32(level)
+    return noise

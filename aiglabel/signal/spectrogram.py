@@ -31,6 +31,8 @@ _RIDGE = 1e-3
 _SURPRISE = 2.5
 _QUIET = 0.1
 _PADDED = 2
+# So many tempos are folded one by one; for more, their harmonics are looked up.
+_FOLDED = 3
 _LEAST_BANDS = 8
 # Harmonics of the tile that are listened to; the others hold next to nothing.
 HARMONICS = np.s_[1:100]
@@ -103,29 +105,34 @@ class Banded:
     def _length(self) -> int:
         return 2 * cv2.getOptimalDFTSize(_PADDED * self.white.shape[1] // 2 + 1)
 
-    @cached_property
-    def _power(self) -> float:
-        return float(np.mean(powers(self.lines)))
-
     def fits(self, tempos: NDArray[np.float64], carrier: score.Carrier) -> Float:
         """Correlation with the pilots at every offset, for every tempo; (tempos, PERIOD).
 
-        In standard deviations of sounds without a mark. Folding by a tempo is sampling the spectra
-        at its harmonics.
+        In standard deviations of sounds without a mark.
         """
+        template = carrier.template[:, HARMONICS]
+        product = np.zeros((len(tempos), PERIOD // 2 + 1), np.complex64)
+        if len(tempos) <= _FOLDED:
+            folded = np.stack([self.folded(tempo, 0.0) for tempo in tempos])
+            spectra = np.fft.rfft(folded, axis=1)[:, HARMONICS]
+            np.sum(spectra * template.T, axis=2, out=product[:, HARMONICS])
+        else:
+            self._sampled(tempos, template, product[:, HARMONICS])
+        energy = 2 * float(np.square(self.white).mean(dtype=np.float64)) * self.white.shape[1]
+        energy *= float(np.square(np.abs(template)).sum())
+        correlation = np.fft.irfft(product, n=PERIOD) * PERIOD
+        fits: Float = (correlation / max(math.sqrt(energy), 1e-12)).astype(np.float32)
+        return fits
+
+    def _sampled(self, tempos: NDArray[np.float64], template: Spectrum, out: Spectrum) -> None:
+        """Products of spectra and template: folding by a tempo is sampling at its harmonics."""
         harmonics = np.arange(PERIOD // 2 + 1)[HARMONICS]
         places = np.rint(np.outer(tempos * (self._length / PERIOD), harmonics)).astype(np.intp) - 1
         outside = places >= self.lines.shape[1]
         places[outside] = 0
-        template = carrier.template[:, HARMONICS]
-        product = np.zeros((len(tempos), PERIOD // 2 + 1), np.complex64)
         for line, known in zip(self.lines, template, strict=True):
-            product[:, HARMONICS] += line[places] * known
-        product[:, HARMONICS][outside] = 0
-        energy = 2 * self._power * float(np.square(np.abs(template)).sum())
-        correlation = np.fft.irfft(product, n=PERIOD) * PERIOD
-        fits: Float = (correlation / max(math.sqrt(energy), 1e-12)).astype(np.float32)
-        return fits
+            out += line[places] * known
+        out[outside] = 0
 
     def folded(self, tempo: float, offset: float, rows: slice = np.s_[:]) -> Float:
         """Sum all tiles of some rows into one (PERIOD, BANDS) that begins at the offset."""
