@@ -44,7 +44,7 @@ WIRE_FORMAT: Final = "aiglabel.audio.1"
 EFFORTS: Final = ("quick", "full")
 
 # Seconds that are marked, or listened to, at once: memory does not grow with the length.
-_AT_ONCE, _LISTENED = 10.0, 60.0
+_AT_ONCE, _LISTENED = 1.0, 60.0
 # Where everything is searched in a long sound: so many pieces.
 _SEARCHED = 3
 # Share of the power of all channels under which their sum is no fair picture of them.

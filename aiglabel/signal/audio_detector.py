@@ -34,7 +34,7 @@ _DRIFT, _TEMPO_STEPS = 0.012, (0.0004, 0.004)
 _NEAR = 0.006
 _TEMPOS, _CANDIDATES = 4, 6
 # Refinement: changes of pitch and, in steps, of tempo.
-_PITCHES, _STEPS = (-0.005, -0.0025, 0.0, 0.0025, 0.005), (-0.5, 0.0, 0.5)
+_PITCHES, _STEPS = (-0.0033, 0.0, 0.0033), (-0.5, 0.0, 0.5)
 # Rows of a piece of a long sound.
 _PIECE = 1500
 # Rows a part has, and how far the next one begins.

@@ -33,6 +33,8 @@ _QUIET = 0.1
 _PADDED = 2
 # So many tempos are folded one by one; for more, their harmonics are looked up.
 _FOLDED = 3
+# Rows that are transformed at once: they stay in the cache.
+_AT_ONCE = 128
 _LEAST_BANDS = 8
 # Harmonics of the tile that are listened to; the others hold next to nothing.
 HARMONICS = np.s_[1:100]
@@ -75,8 +77,7 @@ def frames(spectra: Spectrum) -> Float:
 
 def powers(spectra: Spectrum) -> Float:
     """Squares of the magnitudes of lines."""
-    parts = np.ascontiguousarray(spectra).view(np.float32).reshape(*spectra.shape, 2)
-    power: Float = np.einsum("...i,...i->...", parts, parts)
+    power: Float = np.square(spectra.real) + np.square(spectra.imag)
     return power
 
 
@@ -113,9 +114,9 @@ class Banded:
         template = carrier.template[:, HARMONICS]
         product = np.zeros((len(tempos), PERIOD // 2 + 1), np.complex64)
         if len(tempos) <= _FOLDED:
-            folded = np.stack([self.folded(tempo, 0.0) for tempo in tempos])
-            spectra = np.fft.rfft(folded, axis=1)[:, HARMONICS]
-            np.sum(spectra * template.T, axis=2, out=product[:, HARMONICS])
+            for tempo, out in zip(tempos, product[:, HARMONICS], strict=True):
+                spectra = lines(self.folded(tempo, 0.0).T, out.size)
+                np.sum(spectra * template, axis=0, out=out)
         else:
             self._sampled(tempos, template, product[:, HARMONICS])
         energy = 2 * float(np.square(self.white).mean(dtype=np.float64)) * self.white.shape[1]
@@ -131,7 +132,9 @@ class Banded:
         outside = places >= self.lines.shape[1]
         places[outside] = 0
         for line, known in zip(self.lines, template, strict=True):
-            out += line[places] * known
+            sampled = line.take(places)
+            sampled *= known
+            out += sampled
         out[outside] = 0
 
     def folded(self, tempo: float, offset: float, rows: slice = np.s_[:]) -> Float:
@@ -172,13 +175,14 @@ class Spectrogram:
         self._lines_a_hertz = size / rate
         # No band is looked for above.
         used = math.ceil(score.edges()[-1] * HIGHEST_PITCH * self._lines_a_hertz) + 1
-        # A sound shorter than a frame has no rows; its one frame of silence keeps shapes simple.
-        padded = np.pad(mono, (0, max(0, size - len(mono))))
-        views = np.lib.stride_tricks.sliding_window_view(padded, size)
-        power = powers(lines(views[starts if count else [0]] * window(size), used)[:count])
-        power += np.float32(SILENCE * size)
         # A row a line: that is how bands are summed up.
-        self._power = np.ascontiguousarray(power.T)
+        self._power = np.full((min(used, size // 2 - 1), count), SILENCE * size, np.float32)
+        if count:
+            views = np.lib.stride_tricks.sliding_window_view(mono, size)
+            shape = window(size)
+            for begin in range(0, count, _AT_ONCE):
+                some = np.s_[begin : begin + _AT_ONCE]
+                self._power[:, some] += powers(lines(views[starts[some]] * shape, used)).T
         self._predictors: dict[bool, Float] = {}
         self._banded: dict[tuple[float, bool], Banded] = {}
 
