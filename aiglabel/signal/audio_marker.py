@@ -158,8 +158,10 @@ class Marker:
         """What is added at each frame: (frames, channels, size)."""
         views = np.lib.stride_tricks.sliding_window_view(self._waiting, self._size, axis=1)
         framed = (views[:, starts] * self._window).reshape(-1, self._size)
-        spectra = spectrogram.lines(framed).reshape(len(views), len(starts), -1)[..., self._used]
-        power = spectrogram.powers(spectra).mean(axis=0)
+        spectra = spectrogram.lines(framed)
+        # Of every channel; a view, so that what is done to it is done to the spectra.
+        used = spectra.reshape(len(views), len(starts), -1)[..., self._used]
+        power = spectrogram.powers(used).mean(axis=0)
         power += np.float32(spectrogram.SILENCE * self._size)
         around: Any = cv2.blur(power, (self._around, 1))
         decibels = np.log10(np.divide(around, power, out=around), out=around)
@@ -168,11 +170,10 @@ class Marker:
         np.clip(decibels, 0, _MOST, out=decibels)
         decibels *= self._tile[(frames + self._row) % score.ROWS][:, self._bands]
         gain = np.exp(decibels * np.float32(math.log(10) / 20)) - 1
-        changed = np.zeros((*spectra.shape[:2], self._size // 2 - 1), np.complex64)
-        np.multiply(spectra, gain, out=changed[..., self._used])
-        changes = spectrogram.frames(changed.reshape(len(framed), -1)).reshape(
-            *spectra.shape[:2], -1
-        )
+        used *= gain
+        spectra[:, : self._used.start] = 0
+        spectra[:, self._used.stop :] = 0
+        changes = spectrogram.frames(spectra).reshape(len(views), len(starts), -1)
         changes *= self._window
         return changes.swapaxes(0, 1)
 

@@ -63,15 +63,17 @@ def lines(frames: Float, most: int | None = None) -> Spectrum:
     """
     packed: Any = cv2.dft(np.ascontiguousarray(frames), flags=cv2.DFT_ROWS)
     last = packed.shape[1] - 1 if most is None else min(2 * most + 1, packed.shape[1] - 1)
-    return np.ascontiguousarray(packed[:, 1:last]).view(np.complex64)
+    found: Spectrum = packed[:, 1:last].view(np.complex64)
+    return found
 
 
 def frames(spectra: Spectrum) -> Float:
     """Rows (n, size) with these lines, of `lines`, and neither mean nor highest frequency."""
-    packed = np.zeros((len(spectra), 2 * spectra.shape[1] + 2), np.float32)
+    packed = np.empty((len(spectra), 2 * spectra.shape[1] + 2), np.float32)
+    packed[:, 0] = packed[:, -1] = 0
     packed[:, 1:-1] = spectra.view(np.float32)
     flags = cv2.DFT_ROWS | cv2.DFT_INVERSE | cv2.DFT_REAL_OUTPUT | cv2.DFT_SCALE
-    rows: Any = cv2.dft(packed, flags=flags)
+    rows: Any = cv2.dft(packed, packed, flags=flags)
     return np.asarray(rows, np.float32)
 
 
