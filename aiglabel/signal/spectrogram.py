@@ -178,7 +178,8 @@ class Spectrogram:
         # No band is looked for above.
         used = math.ceil(score.edges()[-1] * HIGHEST_PITCH * self._lines_a_hertz) + 1
         # A row a line: that is how bands are summed up.
-        self._power = np.full((min(used, size // 2 - 1), count), SILENCE * size, np.float32)
+        self._silence = SILENCE * size
+        self._power = np.full((min(used, size // 2 - 1), count), self._silence, np.float32)
         if count:
             views = np.lib.stride_tricks.sliding_window_view(mono, size)
             shape = window(size)
@@ -208,6 +209,10 @@ class Spectrogram:
     def _sums_above_noise(self) -> Float:
         near: Any = cv2.blur(self._power, _NEAR) if self._power.size else self._power
         few = near[:, ::_FEW]
+        # Silence between words is no noise.
+        sounding = few.mean(axis=0) > 10 * self._silence
+        if sounding.any():
+            few = few[:, sounding]
         rank = min(int(_FLOOR * few.shape[1]), few.shape[1] - 1)
         floor = np.partition(few, rank, axis=1)[:, rank, None]
         return _summed(self._power + floor)
