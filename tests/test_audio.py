@@ -201,6 +201,8 @@ def test_samples_that_are_no_numbers_are_refused(wrong):
         audio.embed(y, PAYLOAD, rate=RATE, key=KEY)
     with pytest.raises(ValueError, match="finite"):
         audio.detect(y, rate=RATE, key=KEY)
+    with pytest.raises(ValueError, match="finite"):
+        audio.Marker(PAYLOAD, rate=RATE, channels=1, key=KEY).process(y[None])
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from aiglabel.signal.audio_marker import (
     Marker,
     Strength,
     check,
+    check_finite,
     strength_of,
 )
 
@@ -279,8 +280,8 @@ def _channels(y: Samples) -> Samples:
     """View of (channels, n)."""
     if y.ndim not in (1, 2) or y.dtype not in (np.int16, np.int32, np.float32, np.float64):
         raise ValueError("a sound is (channels, n) or (n,) of int16, int32, or float in [-1, 1]")
-    if y.dtype.kind == "f" and not np.isfinite(y).all():
-        raise ValueError("a sound has finite samples: these have infinite ones, or NaN")
+    if y.dtype.kind == "f":
+        check_finite(y)
     return y[None] if y.ndim == 1 else y
 
 

@@ -73,6 +73,13 @@ def check(rate: float, channels: int) -> None:
         raise ValueError(f"there are {channels} channels, not 1 to {CHANNELS}")
 
 
+def check_finite(y: NDArray[Any]) -> None:
+    """Raise ValueError for samples that are infinite or no numbers."""
+    # The ends of their range show both, without another array of their size.
+    if y.size and not (math.isfinite(y.min()) and math.isfinite(y.max())):
+        raise ValueError("a sound has finite samples: these have infinite ones, or NaN")
+
+
 class Marker:
     """Marks a sound block by block, as it comes: constant memory, 40 ms of delay.
 
@@ -124,7 +131,11 @@ class Marker:
         self._taken, self._given = 0, -lead
 
     def process(self, block: Float) -> Float:
-        """Take the next samples (channels, n), float32; return those that are finished."""
+        """Take the next samples (channels, n), float32; return those that are finished.
+
+        Raises ValueError for infinite samples and NaN.
+        """
+        check_finite(block)
         self._taken += block.shape[1]
         return self._process(block)
 
