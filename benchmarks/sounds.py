@@ -1,8 +1,8 @@
 """The sounds that are measured: a folder of one's own, the shipped voices, and some made by code.
 
 Recordings are cut into windows of 10 to 22 s where they are long enough. Shorter ones, of 5 s and
-more, are repeated until they last 10 s: what is promised is promised of that. Everything is ``float32 (channels, n)`` with the rate it came with; nothing is
-resampled.
+more, are repeated until they last 10 s: what is promised is promised of that. Everything is
+``float32 (channels, n)`` with the rate it came with; nothing is resampled.
 """
 
 from __future__ import annotations

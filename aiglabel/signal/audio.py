@@ -10,61 +10,49 @@ and states a p-value that holds for any sound (`statistics`).
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from aiglabel.key import Key
-from aiglabel.signal import audio_detector, code, detection, score, spectrogram
+from aiglabel.signal import audio_detector, audio_trial, code, detection, spectrogram
 from aiglabel.signal.audio_detector import Finding
+from aiglabel.signal.audio_marker import (
+    CHANNELS,
+    DEFAULT_STRENGTH,
+    RATES,
+    STRENGTHS,
+    Marker,
+    Strength,
+    check,
+    check_finite,
+    strength_of,
+)
+
+__all__ = [
+    "CHANNELS", "DEFAULT_STRENGTH", "EFFORTS", "RATES", "STRENGTHS", "WIRE_FORMAT", "Detection",
+    "Marked", "Marker", "Strength", "detect", "detect_any", "embed", "holds", "mark", "tuned",
+]  # fmt: skip
 
 Float = NDArray[np.float32]
 Samples = NDArray[Any]
 
 WIRE_FORMAT: Final = "aiglabel.audio.1"
-RATES: Final = (8_000, 192_000)
-"""Sample rates that are marked and read, Hz."""
-CHANNELS: Final = 8
-
-
-@dataclass(frozen=True)
-class Strength:
-    """How strongly to mark.
-
-    Attributes
-    ----------
-    change : float
-        Root mean square of the change, dB, of a line as loud as those around it.
-    masked : float
-        dB more for each dB that a line lies below those around it, which mask it.
-    """
-
-    change: float
-    masked: float
-
-
-STRENGTHS: Final = {
-    "invisible": Strength(0.8, 0.15),
-    "balanced": Strength(1.15, 0.2),
-    "robust": Strength(1.6, 0.25),
-}
-DEFAULT_STRENGTH: Final = "balanced"
 EFFORTS: Final = ("quick", "full")
 
-# Largest change, dB; and the width in Hz of what masks a line.
-_MOST, _AROUND = 4.0, 400.0
 # Seconds that are marked, or listened to, at once: memory does not grow with the length.
-_AT_ONCE, _LISTENED = 10.0, 60.0
+_AT_ONCE, _LISTENED = 1.0, 60.0
 # Where everything is searched in a long sound: so many pieces.
 _SEARCHED = 3
 # Share of the power of all channels under which their sum is no fair picture of them.
 _CANCELLED = 1 / 16
+# Times the threshold from which decoding has not failed in trials, and the share of right code
+# bits: otherwise an older mark drowns the new one.
+_SAFE, _AGREEING = 1.3, 0.75
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -88,117 +76,39 @@ class Detection(detection.Detection):
     seconds: float
 
 
-class Marker:
-    """Marks a sound block by block, as it comes: constant memory, 40 ms of delay.
+@dataclass(frozen=True, eq=False)
+class Marked:
+    """A marked sound and what is known of the mark; see `mark`.
 
-    Parameters
+    Attributes
     ----------
-    payload : bytes
-        Exactly 8 bytes.
-    rate : float
-        Samples a second, in `RATES`.
-    channels : int
-        1 to `CHANNELS`.
-    key : Key
-    strength : {"invisible", "balanced", "robust"} or Strength, optional
-
-    Raises
-    ------
-    PayloadError
-        When `payload` is not 8 bytes.
-    ValueError
-        For another rate or number of channels.
+    samples : ndarray
+        Same shape and dtype as the cover.
+    statistic : float
+        Statistic that the message still has beside simulated noise, of the best minute.
+    threshold : float
+        What it needs to be told from chance.
+    snr_db : float
+        Power of the cover over that of what was added, dB; infinite where nothing was.
     """
 
-    def __init__(
-        self, payload: bytes, *, rate: float, channels: int, key: Key,
-        strength: str | Strength | None = None,
-    ) -> None:  # fmt: skip
-        _check(rate, channels)
-        wanted = (
-            strength if isinstance(strength, Strength) else STRENGTHS[strength or DEFAULT_STRENGTH]
-        )
-        word = code.DWT_2.encode(payload, key.derive("audio-1/tag"))
-        self._tile = score.synthesise(score.gains() * score.carrier(key).signs(word))
-        # Where the tile begins is free; that it differs from sound to sound keeps an average of
-        # many from showing it.
-        drawn = hashlib.blake2b(payload, key=key.derive("audio-1/lay"), digest_size=2).digest()
-        self._row = int.from_bytes(drawn, "little") % score.ROWS
-        self._strength = wanted
-        self._hop = score.HOP * rate
-        self._size = spectrogram.frame_size(rate)
-        self._window = spectrogram.window(self._size)
-        lines = np.arange(1, self._size // 2) * (rate / self._size)
-        edges = score.edges()
-        # The lines that are changed, and the band of each.
-        self._used = slice(*np.searchsorted(lines, (edges[0], min(edges[-1], rate / 2))))
-        self._bands = np.searchsorted(edges, lines[self._used], side="right") - 1
-        self._around = round(_AROUND * self._size / rate) | 1
-        # The sound begins half a frame late, so that its first sample too lies in two frames.
-        lead = self._size // 2
-        self._waiting = np.zeros((channels, lead), np.float32)
-        self._change = np.zeros((channels, lead), np.float32)
-        self._begin, self._frame = 0, 0
-        self._taken, self._given = 0, -lead
+    samples: Samples
+    statistic: float
+    threshold: float
+    snr_db: float
 
-    def process(self, block: Float) -> Float:
-        """Take the next samples (channels, n), float32; return those that are finished."""
-        self._taken += block.shape[1]
-        return self._process(block)
-
-    def flush(self) -> Float:
-        """Return the rest: as many samples come out as went in."""
-        missing = self._taken - max(self._given, 0)
-        rest = self._process(np.zeros((len(self._waiting), 2 * self._size), np.float32))
-        return rest[:, :missing]
-
-    def _process(self, block: Float) -> Float:
-        self._waiting = np.concatenate([self._waiting, block], axis=1)
-        self._change = np.concatenate([self._change, np.zeros_like(block)], axis=1)
-        last = self._begin + self._waiting.shape[1] - self._size
-        count = max(0, math.floor((last + 0.5) / self._hop) + 1 - self._frame)
-        frames = self._frame + np.arange(count)
-        starts = np.rint(frames * self._hop).astype(np.intp) - self._begin
-        if count:
-            changes = self._changes(starts, frames)
-            for start, change in zip(starts, changes, strict=True):
-                self._change[:, start : start + self._size] += change
-        self._frame += count
-        done = max(0, round(self._frame * self._hop) - self._begin)
-        marked = self._waiting[:, :done] + self._change[:, :done]
-        self._waiting, self._change = self._waiting[:, done:], self._change[:, done:]
-        self._begin += done
-        skipped = min(max(-self._given, 0), done)
-        self._given += done
-        return marked[:, skipped:]
-
-    def _changes(self, starts: NDArray[np.intp], frames: NDArray[np.intp]) -> Float:
-        """What is added at each frame: (frames, channels, size)."""
-        views = np.lib.stride_tricks.sliding_window_view(self._waiting, self._size, axis=1)
-        framed = (views[:, starts] * self._window).reshape(-1, self._size)
-        spectra = spectrogram.lines(framed).reshape(len(views), len(starts), -1)[..., self._used]
-        power = np.mean(np.square(spectra.real) + np.square(spectra.imag), axis=0)
-        power += np.float32(spectrogram.SILENCE * self._size)
-        around: Any = cv2.blur(power, (self._around, 1))
-        decibels = np.log10(np.divide(around, power, out=around), out=around)
-        decibels *= np.float32(10 * self._strength.masked)
-        decibels += np.float32(self._strength.change)
-        np.clip(decibels, 0, _MOST, out=decibels)
-        decibels *= self._tile[(frames + self._row) % score.ROWS][:, self._bands]
-        gain = np.exp(decibels * np.float32(math.log(10) / 20)) - 1
-        changed = np.zeros((*spectra.shape[:2], self._size // 2 - 1), np.complex64)
-        np.multiply(spectra, gain, out=changed[..., self._used])
-        changes = spectrogram.frames(changed.reshape(len(framed), -1)).reshape(
-            *spectra.shape[:2], -1
-        )
-        changes *= self._window
-        return changes.swapaxes(0, 1)
+    @property
+    def holds(self) -> bool:
+        """Whether the sound can carry the mark: a moment, or silence, cannot."""
+        return self.statistic >= self.threshold
 
 
 def embed(
     y: Samples, payload: bytes, *, rate: float, key: Key, strength: str | Strength | None = None
 ) -> Samples:
     """Return `y` with the watermark added; the input is not changed.
+
+    How loud, and where the tile begins, a trial of up to 15 s decides: see `audio_trial`.
 
     Parameters
     ----------
@@ -219,7 +129,7 @@ def embed(
         For another shape, dtype, rate or number of channels.
     """
     channels = _channels(y)
-    marker = Marker(payload, rate=rate, channels=len(channels), key=key, strength=strength)
+    marker = tuned(channels, payload, rate=rate, key=key, strength=strength)
     out = np.empty_like(channels)
     written = 0
     step = max(1, round(_AT_ONCE * rate))
@@ -232,6 +142,68 @@ def embed(
         out[:, written : written + block.shape[1]] = _like(block, channels.dtype)
         written += block.shape[1]
     return out.reshape(y.shape)
+
+
+def tuned(
+    y: Samples, payload: bytes, *, rate: float, key: Key, strength: str | Strength | None = None
+) -> Marker:
+    """Return the marker that `embed` uses for a sound (channels, n), or one that begins so.
+
+    Raises
+    ------
+    PayloadError, ValueError
+        As `embed`.
+    """
+    channels = _channels(y)
+    check(rate, len(channels))
+    first, tried = audio_trial.stretch(channels.shape[1], rate)
+    row, wanted = audio_trial.trial(
+        _mono(channels[:, tried]), payload, rate=rate, key=key, strength=strength_of(strength)
+    )
+    return Marker(
+        payload, rate=rate, channels=len(channels), key=key, strength=wanted, row=row - first
+    )
+
+
+def mark(
+    y: Samples, payload: bytes, *, rate: float, key: Key, strength: str | Strength | None = None
+) -> Marked:
+    """Mark a sound as `embed` does, and tell how well it holds.
+
+    Raises
+    ------
+    PayloadError
+        When `payload` is not 8 bytes.
+    ValueError
+        For another shape, dtype, rate or number of channels.
+    """
+    samples = embed(y, payload, rate=rate, key=key, strength=strength)
+    statistic, cover, added = 0.0, 0.0, 0.0
+    before, after = _channels(y), _channels(samples)
+    for begin, end in _pieces(before.shape[1], rate):
+        sound = _floats(after[:, begin:end])
+        cover += float(np.square(sound).sum())
+        added += float(np.square(sound - _floats(before[:, begin:end])).sum())
+        left = audio_trial.kept(_mono(after[:, begin:end]), payload, rate=rate, key=key)
+        statistic = max(statistic, left)
+    ratio = 10 * math.log10(cover / added) if added else math.inf
+    return Marked(samples, statistic, audio_detector.TRIED.limits(1)[0], ratio)
+
+
+def holds(y: Samples, payload: bytes, *, rate: float, key: Key) -> bool:
+    """Whether a known payload would be read from a minute of a sound that kept tempo and pitch.
+
+    Cheap: no search, no decoding. For reading a write back, not for judging files.
+    """
+    channels = _channels(y)
+    word = code.DWT_2.encode(payload, key.derive("audio-1/tag"))
+    wanted = _SAFE * audio_detector.TRIED.limits(1)[0]
+    for begin, end in _pieces(channels.shape[1], rate):
+        heard = spectrogram.Spectrogram(_mono(channels[:, begin:end]), rate)
+        agreeing = audio_detector.soft_bits(heard, key) * word
+        if agreeing.sum() >= wanted and (agreeing > 0).mean() >= _AGREEING:
+            return True
+    return False
 
 
 def detect(y: Samples, *, rate: float, key: Key, effort: str = "full") -> Detection:
@@ -260,21 +232,18 @@ def detect_any(
     holds for all of them together.
     """
     channels = _channels(y)
-    _check(rate, len(channels))
+    check(rate, len(channels))
     if effort not in EFFORTS:
         raise ValueError(f"effort is one of {', '.join(EFFORTS)}")
-    step = round(_LISTENED * rate)
-    # A last piece that is short is listened to with the one before.
-    begins = list(range(0, max(channels.shape[1] - step // 2, 1), step))
-    searched = {begins[at * (len(begins) - 1) // max(_SEARCHED - 1, 1)] for at in range(_SEARCHED)}
-    looks *= len(begins)
+    pieces = _pieces(channels.shape[1], rate)
+    searched = {at * (len(pieces) - 1) // max(_SEARCHED - 1, 1) for at in range(_SEARCHED)}
+    looks *= len(pieces)
     best: list[tuple[Finding, int] | None] = [None] * len(keys)
     for full in (False, True):
-        for begin in begins:
+        for number, (begin, end) in enumerate(pieces):
             unread = [at for at, one in enumerate(best) if one is None or one[0].payload is None]
-            if not unread or (full and (effort == "quick" or begin not in searched)):
+            if not unread or (full and (effort == "quick" or number not in searched)):
                 continue
-            end = None if begin == begins[-1] else begin + step
             heard = spectrogram.Spectrogram(_mono(channels[:, begin:end]), rate)
             findings = audio_detector.search(
                 heard, [keys[at] for at in unread], full=full, looks=looks
@@ -300,18 +269,19 @@ def _detection(found: Finding, begin: int, *, looks: int, rate: float) -> Detect
 # ---------------------------------------------------------------------- samples
 
 
-def _check(rate: float, channels: int) -> None:
-    low, high = RATES
-    if not low <= rate <= high:
-        raise ValueError(f"the sample rate is {rate:g} Hz, not between {low} and {high}")
-    if not 1 <= channels <= CHANNELS:
-        raise ValueError(f"there are {channels} channels, not 1 to {CHANNELS}")
+def _pieces(count: int, rate: float) -> list[tuple[int, int]]:
+    """Bounds of the minutes of a sound; a last one that is short belongs to the one before."""
+    step = round(_LISTENED * rate)
+    begins = range(0, max(count - step // 2, 1), step)
+    return list(zip(begins, (*begins[1:], count), strict=True))
 
 
 def _channels(y: Samples) -> Samples:
     """View of (channels, n)."""
     if y.ndim not in (1, 2) or y.dtype not in (np.int16, np.int32, np.float32, np.float64):
         raise ValueError("a sound is (channels, n) or (n,) of int16, int32, or float in [-1, 1]")
+    if y.dtype.kind == "f":
+        check_finite(y)
     return y[None] if y.ndim == 1 else y
 
 

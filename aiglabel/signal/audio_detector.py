@@ -29,12 +29,12 @@ AS_IT_IS, SEARCHED, PARTS = "as it is", "searched", "parts"
 # Changes of tempo, pitch and speed that are searched, and steps of pitch.
 _RANGE, _PITCH_STEP = 0.135, 0.01
 # Relative step of the tempo: what moves the ends of the sound by so many seconds; and its bounds.
-_DRIFT, _TEMPO_STEPS = 0.006, (0.0004, 0.004)
+_DRIFT, _TEMPO_STEPS = 0.012, (0.0004, 0.004)
 # How far from the line of one pitch, or one speed, the tempo may lie: steps of pitch are coarse.
 _NEAR = 0.006
 _TEMPOS, _CANDIDATES = 4, 6
 # Refinement: changes of pitch and, in steps, of tempo.
-_PITCHES, _STEPS = (-0.005, -0.0025, 0.0, 0.0025, 0.005), (-0.5, 0.0, 0.5)
+_PITCHES, _STEPS = (-0.0033, 0.0, 0.0033), (-0.5, 0.0, 0.5)
 # Rows of a piece of a long sound.
 _PIECE = 1500
 # Rows a part has, and how far the next one begins.
@@ -93,16 +93,29 @@ def search(heard: Spectrogram, keys: Sequence[Key], *, full: bool, looks: int = 
     return findings
 
 
+def soft_bits(heard: Spectrogram, key: Key, *, above_noise: bool = False) -> Float:
+    """Soft code bits of a sound as it is, at the place its pilots fit best; no search."""
+    if not heard.rows:
+        return np.zeros(code.CODE_BITS, np.float32)
+    banded, carrier = heard.banded(above_noise=above_noise), score.carrier(key)
+    place = _best(banded, 1.0, np.ones(1), key, 1)[0]
+    return carrier.soft(_values_at(banded, place, carrier))
+
+
 # ---------------------------------------------------------------------- the three steps
 
 
 def _as_it_is(heard: Spectrogram, finding: Finding) -> None:
-    """The whole, and if nothing is read there, pieces of it: the rest may be another sound."""
-    banded = heard.banded(1.0)
-    place = _best(banded, 1.0, np.ones(1), finding.key, 1)[0]
-    finding.likely.append(place)
-    _decode(finding, [(banded, place)], AS_IT_IS)
-    if finding.payload is not None or heard.rows < 2 * _PIECE:
+    """The whole, then above its noise, then pieces of it: the rest may be another sound."""
+    banded = heard.banded()
+    for above_noise in (False, True):
+        one = heard.banded(above_noise=above_noise)
+        place = _best(one, 1.0, np.ones(1), finding.key, 1)[0]
+        finding.likely.append(place)
+        _decode(finding, [(one, place)], AS_IT_IS)
+        if finding.payload is not None:
+            return
+    if heard.rows < 2 * _PIECE:
         return
     pieces = [
         Banded(banded.white[:, begin : begin + _PIECE])
@@ -191,12 +204,17 @@ def _decode(finding: Finding, places: list[tuple[Banded, Place]], step: str) -> 
     carrier = score.carrier(finding.key)
     likely = []
     for banded, place in places:
-        folded = banded.folded(place.tempo, place.offset)
-        tried = [_values(_shifted(folded, shift)) for shift in _SHIFTS]
-        values = max(tried, key=carrier.pilot_statistic)
+        values = _values_at(banded, place, carrier)
         if _note(finding, values, place, step) >= _LEAST_PILOTS:
             likely.append((values, place))
     _read(finding, likely, step)
+
+
+def _values_at(banded: Banded, place: Place, carrier: score.Carrier) -> Float:
+    """Coefficients at the offset near a place, between rows too, that the pilots fit best."""
+    folded = banded.folded(place.tempo, place.offset)
+    tried = [_values(_shifted(folded, shift)) for shift in _SHIFTS]
+    return max(tried, key=carrier.pilot_statistic)
 
 
 def _shifted(folded: Float, rows: float) -> Float:

@@ -61,13 +61,17 @@ class Carrier(carriers.Carrier):
 def carrier(key: Key) -> Carrier:
     """Draw the carrier of a key: that of `carrier.draw` for ``audio-1/tile``."""
     drawn = carriers.draw(key, "audio-1/tile", _SIZES)
-    heard = np.repeat(synthesise(gains() * drawn.only_pilots()), OVERSAMPLED, axis=0)
-    # A row between two rows of the tile hears half of each.
-    heard += np.roll(heard, 1, axis=0)
-    template = np.ascontiguousarray(np.fft.rfft(heard.T).conj()).astype(np.complex64)
-    made = Carrier(**vars(drawn), template=template)
+    made = Carrier(**vars(drawn), template=heard(gains() * drawn.only_pilots()))
     carriers.freeze(made)
     return made
+
+
+def heard(values: Float) -> Spectrum:
+    """Conjugate spectra along time (BANDS, PERIOD // 2 + 1) of a tile as it is listened to."""
+    rows = np.repeat(synthesise(values), OVERSAMPLED, axis=0)
+    # A row between two rows of the tile hears half of each.
+    rows += np.roll(rows, 1, axis=0)
+    return np.ascontiguousarray(np.fft.rfft(rows.T).conj()).astype(np.complex64)
 
 
 @lru_cache(maxsize=1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import cv2
@@ -30,9 +31,18 @@ _RIDGE = 1e-3
 _SURPRISE = 2.5
 _QUIET = 0.1
 _PADDED = 2
+# So many tempos are folded one by one; for more, their harmonics are looked up.
+_FOLDED = 3
+# Rows that are transformed at once: they stay in the cache.
+_AT_ONCE = 128
 _LEAST_BANDS = 8
 # Harmonics of the tile that are listened to; the others hold next to nothing.
 HARMONICS = np.s_[1:100]
+HIGHEST_PITCH = HIGHEST_TEMPO = 1.15
+"""Changes up to these are listened to."""
+# The floor of a line is the power, averaged over so many rows and lines, that this share of them do
+# not reach; every so many rows are looked at. Frequency in Hz from which on bands weigh less there.
+_NEAR, _FLOOR, _FEW, _LOW = (9, 5), 0.1, 4, 2000.0
 
 
 def frame_size(rate: float) -> int:
@@ -46,30 +56,31 @@ def window(size: int) -> Float:
     return sine
 
 
-def lines(frames: Float) -> Spectrum:
-    """Spectra of real rows (n, size), size even: lines 1 to size / 2 - 1, (n, size / 2 - 1).
+def lines(frames: Float, most: int | None = None) -> Spectrum:
+    """Spectra of real rows (n, size), size even: lines 1 to size / 2 - 1, or the first `most`.
 
     OpenCV's transform of many rows is several times faster than NumPy's.
     """
     packed: Any = cv2.dft(np.ascontiguousarray(frames), flags=cv2.DFT_ROWS)
-    return np.ascontiguousarray(packed[:, 1:-1]).view(np.complex64)
+    last = packed.shape[1] - 1 if most is None else min(2 * most + 1, packed.shape[1] - 1)
+    found: Spectrum = packed[:, 1:last].view(np.complex64)
+    return found
 
 
 def frames(spectra: Spectrum) -> Float:
     """Rows (n, size) with these lines, of `lines`, and neither mean nor highest frequency."""
-    packed = np.zeros((len(spectra), 2 * spectra.shape[1] + 2), np.float32)
+    packed = np.empty((len(spectra), 2 * spectra.shape[1] + 2), np.float32)
+    packed[:, 0] = packed[:, -1] = 0
     packed[:, 1:-1] = spectra.view(np.float32)
     flags = cv2.DFT_ROWS | cv2.DFT_INVERSE | cv2.DFT_REAL_OUTPUT | cv2.DFT_SCALE
-    rows: Any = cv2.dft(packed, flags=flags)
+    rows: Any = cv2.dft(packed, packed, flags=flags)
     return np.asarray(rows, np.float32)
 
 
-def levels(spectra: Spectrum, size: int) -> Float:
-    """Levels in dB of the lines of frames of that size."""
-    power = np.square(spectra.real) + np.square(spectra.imag)
-    power += np.float32(SILENCE * size)
-    decibels: Float = 10 * np.log10(power, out=power)
-    return decibels
+def powers(spectra: Spectrum) -> Float:
+    """Squares of the magnitudes of lines."""
+    power: Float = np.square(spectra.real) + np.square(spectra.imag)
+    return power
 
 
 class Banded:
@@ -87,34 +98,46 @@ class Banded:
 
     @cached_property
     def lines(self) -> Spectrum:
-        """Spectra along time, of `lines`; (BANDS, n)."""
-        length = 2 * cv2.getOptimalDFTSize(_PADDED * self.white.shape[1] // 2 + 1)
-        return lines(np.pad(self.white, ((0, 0), (0, length - self.white.shape[1]))))
+        """Spectra along time, of `lines`, as far as harmonics of the tile go; (BANDS, n)."""
+        highest = HARMONICS.stop * HIGHEST_TEMPO * self._length / PERIOD
+        padded = np.zeros((BANDS, self._length), np.float32)
+        padded[:, : self.white.shape[1]] = self.white
+        return lines(padded, math.ceil(highest))
 
     @cached_property
-    def _power(self) -> float:
-        return float(np.mean(np.square(np.abs(self.lines[:, : self.lines.shape[1] // 2]))))
+    def _length(self) -> int:
+        return 2 * cv2.getOptimalDFTSize(_PADDED * self.white.shape[1] // 2 + 1)
 
     def fits(self, tempos: NDArray[np.float64], carrier: score.Carrier) -> Float:
         """Correlation with the pilots at every offset, for every tempo; (tempos, PERIOD).
 
-        In standard deviations of sounds without a mark. Folding by a tempo is sampling the spectra
-        at its harmonics.
+        In standard deviations of sounds without a mark.
         """
-        length = 2 * self.lines.shape[1] + 2
-        harmonics = np.arange(PERIOD // 2 + 1)[HARMONICS]
-        places = np.rint(np.outer(tempos * (length / PERIOD), harmonics)).astype(np.intp) - 1
-        outside = places >= self.lines.shape[1]
-        places[outside] = 0
         template = carrier.template[:, HARMONICS]
         product = np.zeros((len(tempos), PERIOD // 2 + 1), np.complex64)
-        for line, known in zip(self.lines, template, strict=True):
-            product[:, HARMONICS] += line[places] * known
-        product[:, HARMONICS][outside] = 0
-        energy = 2 * self._power * float(np.square(np.abs(template)).sum())
+        if len(tempos) <= _FOLDED:
+            for tempo, out in zip(tempos, product[:, HARMONICS], strict=True):
+                spectra = lines(self.folded(tempo, 0.0).T, out.size)
+                np.sum(spectra * template, axis=0, out=out)
+        else:
+            self._sampled(tempos, template, product[:, HARMONICS])
+        energy = 2 * float(np.square(self.white).mean(dtype=np.float64)) * self.white.shape[1]
+        energy *= float(np.square(np.abs(template)).sum())
         correlation = np.fft.irfft(product, n=PERIOD) * PERIOD
         fits: Float = (correlation / max(math.sqrt(energy), 1e-12)).astype(np.float32)
         return fits
+
+    def _sampled(self, tempos: NDArray[np.float64], template: Spectrum, out: Spectrum) -> None:
+        """Products of spectra and template: folding by a tempo is sampling at its harmonics."""
+        harmonics = np.arange(PERIOD // 2 + 1)[HARMONICS]
+        places = np.rint(np.outer(tempos * (self._length / PERIOD), harmonics)).astype(np.intp) - 1
+        outside = places >= self.lines.shape[1]
+        places[outside] = 0
+        for line, known in zip(self.lines, template, strict=True):
+            sampled = line.take(places)
+            sampled *= known
+            out += sampled
+        out[outside] = 0
 
     def folded(self, tempo: float, offset: float, rows: slice = np.s_[:]) -> Float:
         """Sum all tiles of some rows into one (PERIOD, BANDS) that begins at the offset."""
@@ -150,25 +173,51 @@ class Spectrogram:
         count = max(0, math.floor((len(mono) - size) / hop) + 1)
         starts = np.rint(np.arange(count) * hop).astype(np.intp)
         self.rows = count
-        # A sound shorter than a frame has no rows; its one frame of silence keeps shapes simple.
-        padded = np.pad(mono, (0, max(0, size - len(mono))))
-        views = np.lib.stride_tricks.sliding_window_view(padded, size)
-        heard = levels(lines(views[starts if count else [0]] * window(size)), size)[:count]
         self._nyquist = rate / 2
         self._lines_a_hertz = size / rate
-        # Summed up from the lowest line on, so that any band is a difference; a row a line.
-        self._sums = np.zeros((heard.shape[1] + 1, count), np.float32)
-        np.cumsum((heard - np.float32(_MIDDLE)).T, axis=0, out=self._sums[1:])
-        self._predictor: Float | None = None
-        self._banded: dict[float, Banded] = {}
+        # No band is looked for above.
+        used = math.ceil(score.edges()[-1] * HIGHEST_PITCH * self._lines_a_hertz) + 1
+        # A row a line: that is how bands are summed up.
+        self._silence = SILENCE * size
+        self._power = np.full((min(used, size // 2 - 1), count), self._silence, np.float32)
+        if count:
+            views = np.lib.stride_tricks.sliding_window_view(mono, size)
+            shape = window(size)
+            for begin in range(0, count, _AT_ONCE):
+                some = np.s_[begin : begin + _AT_ONCE]
+                self._power[:, some] += powers(lines(views[starts[some]] * shape, used)).T
+        self._predictors: dict[bool, Float] = {}
+        self._banded: dict[tuple[float, bool], Banded] = {}
 
-    def banded(self, pitch: float) -> Banded:
-        """Levels of bands that were moved by a change of pitch."""
-        if pitch not in self._banded:
-            self._banded[pitch] = Banded(self._whitened(pitch))
-        return self._banded[pitch]
+    def banded(self, pitch: float = 1.0, *, above_noise: bool = False) -> Banded:
+        """Levels of bands that were moved by a change of pitch.
 
-    def _whitened(self, pitch: float) -> Float:
+        With `above_noise` what lies below the floor of its line is flattened, rows that are mostly
+        that are not raised to the others, and low bands weigh more: noise and the codecs of
+        telephones leave most of them.
+        """
+        which = pitch, above_noise
+        if which not in self._banded:
+            self._banded[which] = Banded(self._whitened(*which))
+        return self._banded[which]
+
+    @cached_property
+    def _sums(self) -> Float:
+        return _summed(self._power)
+
+    @cached_property
+    def _sums_above_noise(self) -> Float:
+        near: Any = cv2.blur(self._power, _NEAR) if self._power.size else self._power
+        few = near[:, ::_FEW]
+        # Silence between words is no noise.
+        sounding = few.mean(axis=0) > 10 * self._silence
+        if sounding.any():
+            few = few[:, sounding]
+        rank = min(int(_FLOOR * few.shape[1]), few.shape[1] - 1)
+        floor = np.partition(few, rank, axis=1)[:, rank, None]
+        return _summed(self._power + floor)
+
+    def _whitened(self, pitch: float, above_noise: bool) -> Float:
         """What a least-squares predictor from the cells around each does not tell.
 
         It is that of the sound as it is: the kind of sound does not change with its pitch.
@@ -180,19 +229,37 @@ class Spectrogram:
             return white
         places = edges[: there.sum() + 1] * np.float32(self._lines_a_hertz)
         whole = places.astype(np.intp)
-        share = (places - whole)[:, None]
+        share = (places - whole).astype(np.float32)[:, None]
         whole -= 1  # the first line is line 1
-        at = self._sums[whole] * (1 - share) + self._sums[whole + 1] * share
-        bands = np.diff(at, axis=0) / np.diff(places)[:, None]
+        sums = self._sums_above_noise if above_noise else self._sums
+        at = sums[whole] * (1 - share) + sums[whole + 1] * share
+        bands = (np.diff(at, axis=0) / np.diff(places)[:, None]).astype(np.float32, copy=False)
         bands -= bands.mean(axis=1, keepdims=True)
-        if self._predictor is None:
-            self._predictor = _predictor(bands)
-        surprise: Any = cv2.filter2D(bands, -1, self._predictor, borderType=cv2.BORDER_REPLICATE)
+        if above_noise not in self._predictors:
+            self._predictors[above_noise] = _predictor(bands)
+        surprise: Any = cv2.filter2D(
+            bands, -1, self._predictors[above_noise], borderType=cv2.BORDER_REPLICATE
+        )
         surprise /= surprise.std(axis=1, keepdims=True) + np.float32(1e-6)
         np.clip(surprise, -_SURPRISE, _SURPRISE, out=surprise)
-        surprise /= np.sqrt(np.mean(np.square(surprise), axis=0)) + np.float32(_QUIET)
+        if above_noise:
+            surprise /= np.sqrt(1 + np.square(edges[: len(surprise), None] / np.float32(_LOW)))
+        else:
+            surprise /= np.sqrt(np.mean(np.square(surprise), axis=0)) + np.float32(_QUIET)
         white[: len(surprise)] = surprise
         return white
+
+
+def _summed(power: Float) -> Float:
+    """Levels (lines + 1, n) summed up from the lowest line on: any band is a difference."""
+    sums = np.zeros((power.shape[0] + 1, power.shape[1]), np.float32)
+    decibels = np.log10(power, out=sums[1:])
+    decibels *= 10
+    decibels -= np.float32(_MIDDLE)
+    # Row by row: adding up along the other axis is slow.
+    for above, here in pairwise(sums):
+        here += above
+    return sums
 
 
 def _predictor(bands: Float) -> Float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
@@ -24,6 +25,8 @@ _SEARCHED = 3
 # Where the length of a sound is not known, its pieces are counted as if it lasted a day.
 _MOST_PIECES = 1440
 _SAFE = COMFORT
+# Seconds at the beginning of a sound that its marker is tuned to.
+_TUNED = 20.0
 
 
 def stronger(strength: str) -> list[str]:
@@ -66,19 +69,32 @@ class Marking:
         self, blocks: Iterable[Float], payload: bytes, *, rate: int, channels: int, key: Key,
         strength: str | None = None,
     ) -> None:  # fmt: skip
-        self._marker = audio.Marker(
-            payload, rate=rate, channels=channels, key=key, strength=strength
-        )
-        self._blocks, self._payload, self._key = blocks, payload, key
+        if why := refusal(rate, channels):
+            raise ValueError(why)
+        self._blocks, self._payload, self._rate, self._key = blocks, payload, rate, key
         self._strength = strength or audio.DEFAULT_STRENGTH
         self._cover = np.zeros((channels, 0), np.float32)
         self._power, self._change, self._largest = 0.0, 0.0, 0.0
 
     def __iter__(self) -> Iterator[Float]:
-        for block in self._blocks:
+        blocks = iter(self._blocks)
+        # What the marker is tuned to is heard before the first of it is marked.
+        first, count = [self._cover], 0
+        for block in blocks:
+            first.append(block)
+            count += block.shape[1]
+            if count >= _TUNED * self._rate:
+                break
+        begins = np.concatenate(first, axis=1)
+        marker = audio.tuned(
+            begins, self._payload, rate=self._rate, key=self._key, strength=self._strength
+        )
+        step = round(self._rate)
+        starts = range(0, begins.shape[1], step)
+        for block in itertools.chain((begins[:, at : at + step] for at in starts), blocks):
             self._cover = np.concatenate([self._cover, block], axis=1)
-            yield self._compared(self._marker.process(block))
-        yield self._compared(self._marker.flush())
+            yield self._compared(marker.process(block))
+        yield self._compared(marker.flush())
 
     def _compared(self, marked: Float) -> Float:
         count = marked.shape[1]
