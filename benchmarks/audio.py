@@ -20,7 +20,7 @@ from benchmarks.estimates import Rate
 from benchmarks.peaq import Grade
 from benchmarks.pictures import random_for
 from benchmarks.report import Findings, Floor, Row, Table
-from benchmarks.robustness import Reading
+from benchmarks.robustness import Reading, Tried
 from benchmarks.sounds import MADE, MUSIC, PROMISED, SPEECH, Clip, Samples
 from benchmarks.subjects import spread
 
@@ -59,23 +59,13 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One clip: its length in s and its rate, what marking changed, and what is read after it."""
+class Trial(Tried):
+    """One clip: its length in s and its rate, and what marking changed."""
 
     clip: Clip
     seconds: float
     rate: int
-    payload: bytes
     change: Change
-    readings: dict[str, Reading]
-
-    def exact(self, attack: str) -> bool:
-        """Whether the payload came through."""
-        return self.readings[attack].payload == self.payload
-
-    def wrong(self, attack: str) -> bool:
-        """Whether another payload was read: the one thing that must not happen."""
-        return self.readings[attack].payload not in (None, self.payload)
 
 
 # ---------------------------------------------------------------------- the suite
@@ -159,7 +149,7 @@ def trial(clip: Clip, *, attacks: Sequence[str], strength: str | None = None) ->
             found = audio.detect(y, rate=new_rate, key=key)
             margin = found.statistic / found.threshold
             readings[name] = Reading(found.payload, found.present, margin)
-    return Trial(clip, seconds, rate, payload, change, readings)
+    return Trial(payload, readings, clip, seconds, rate, change)
 
 
 def _pesq(cover: Samples, marked: Samples, rate: int) -> float | None:

@@ -54,14 +54,10 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One picture: its size, what marking changed, and what is read after each attack."""
+class Tried:
+    """A payload, and what is read after each attack."""
 
-    subject: Subject
-    width: int
-    height: int
     payload: bytes
-    change: Change
     readings: dict[str, Reading]
 
     def exact(self, attack: str) -> bool:
@@ -71,6 +67,16 @@ class Trial:
     def wrong(self, attack: str) -> bool:
         """Whether another payload was read: the one thing that must not happen."""
         return self.readings[attack].payload not in (None, self.payload)
+
+
+@dataclass(frozen=True)
+class Trial(Tried):
+    """One picture: its size, and what marking changed."""
+
+    subject: Subject
+    width: int
+    height: int
+    change: Change
 
 
 # ---------------------------------------------------------------------- the suite
@@ -182,7 +188,7 @@ def _tried(
         for name in attacks
         if height * width <= ATTACKS[name].most * 1e6
     }
-    return Trial(subject, width, height, payload, Change.of(cover, marked), readings)
+    return Trial(payload, readings, subject, width, height, Change.of(cover, marked))
 
 
 # ---------------------------------------------------------------------- tables

@@ -13,6 +13,7 @@ from aiglabel.errors import UnsupportedFormat
 from aiglabel.media.arrays import as_numpy
 from aiglabel.media.limits import Limits
 from aiglabel.media.sound_coding import Coding, Sound, usual_layout
+from aiglabel.signal.samples import floats, typed
 
 _BITS = {"int16": 16, "int32": 32, "float32": 32, "float64": 32}
 # More rows than this are samples, not channels.
@@ -71,8 +72,7 @@ def from_samples(samples: Any, rate: float, *, limits: Limits | None = None) -> 
     floating = values.dtype.kind == "f"
     if floating and not np.isfinite(rows).all():
         raise UnsupportedFormat("the samples are not all finite numbers")
-    scale = 1.0 if floating else 1 / (np.iinfo(values.dtype).max + 1)
-    y = rows.astype(np.float32) if floating else np.multiply(rows, scale, dtype=np.float32)
+    y = floats(rows)
     coding = Coding(
         SoundFormat.WAV, "pcm", int(rate), len(y), layout=usual_layout(len(y)),
         bits=_BITS[values.dtype.name], floating=floating, samples=y.shape[1],
@@ -84,9 +84,4 @@ def to_samples(y: NDArray[np.float32], like: Like | None) -> NDArray[Any]:
     """Return samples (channels, n) as the array they came from; as they are without `like`."""
     if like is None:
         return y
-    rows = y[0] if like.ndim == 1 else y
-    if like.dtype.kind == "f":
-        return rows.astype(like.dtype)
-    limits = np.iinfo(like.dtype)
-    scaled = np.rint(rows.astype(np.float64) * (limits.max + 1))
-    return np.clip(scaled, limits.min, limits.max).astype(like.dtype)
+    return typed(y[0] if like.ndim == 1 else y, like.dtype)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiglabel.key import Key
-from aiglabel.signal import audio_detector, audio_trial, code, detection, spectrogram
+from aiglabel.signal import audio_detector, audio_trial, code, detection, samples, spectrogram
 from aiglabel.signal.audio_detector import Finding
 from aiglabel.signal.audio_marker import (
     CHANNELS,
@@ -48,8 +48,6 @@ EFFORTS: Final = ("quick", "full")
 _AT_ONCE, _LISTENED = 1.0, 60.0
 # Where everything is searched in a long sound: so many pieces.
 _SEARCHED = 3
-# Share of the power of all channels under which their sum is no fair picture of them.
-_CANCELLED = 1 / 16
 # Times the threshold from which decoding has not failed in trials, and the share of right code
 # bits: otherwise an older mark drowns the new one.
 _SAFE, _AGREEING = 1.3, 0.75
@@ -137,9 +135,9 @@ def embed(
     for begin in (*begins, None):
         block = (
             marker.flush() if begin is None
-            else marker.process(_floats(channels[:, begin : begin + step]))
+            else marker.process(samples.floats(channels[:, begin : begin + step]))
         )  # fmt: skip
-        out[:, written : written + block.shape[1]] = _like(block, channels.dtype)
+        out[:, written : written + block.shape[1]] = samples.typed(block, channels.dtype)
         written += block.shape[1]
     return out.reshape(y.shape)
 
@@ -157,9 +155,8 @@ def tuned(
     channels = _channels(y)
     check(rate, len(channels))
     first, tried = audio_trial.stretch(channels.shape[1], rate)
-    row, wanted = audio_trial.trial(
-        _mono(channels[:, tried]), payload, rate=rate, key=key, strength=strength_of(strength)
-    )
+    heard, wanted = samples.mono(channels[:, tried]), strength_of(strength)
+    row, wanted = audio_trial.trial(heard, payload, rate=rate, key=key, strength=wanted)
     return Marker(
         payload, rate=rate, channels=len(channels), key=key, strength=wanted, row=row - first
     )
@@ -177,17 +174,17 @@ def mark(
     ValueError
         For another shape, dtype, rate or number of channels.
     """
-    samples = embed(y, payload, rate=rate, key=key, strength=strength)
+    marked = embed(y, payload, rate=rate, key=key, strength=strength)
     statistic, cover, added = 0.0, 0.0, 0.0
-    before, after = _channels(y), _channels(samples)
+    before, after = _channels(y), _channels(marked)
     for begin, end in _pieces(before.shape[1], rate):
-        sound = _floats(after[:, begin:end])
+        sound = samples.floats(after[:, begin:end])
         cover += float(np.square(sound).sum())
-        added += float(np.square(sound - _floats(before[:, begin:end])).sum())
-        left = audio_trial.kept(_mono(after[:, begin:end]), payload, rate=rate, key=key)
+        added += float(np.square(sound - samples.floats(before[:, begin:end])).sum())
+        left = audio_trial.kept(samples.mono(after[:, begin:end]), payload, rate=rate, key=key)
         statistic = max(statistic, left)
     ratio = 10 * math.log10(cover / added) if added else math.inf
-    return Marked(samples, statistic, audio_detector.TRIED.limits(1)[0], ratio)
+    return Marked(marked, statistic, audio_detector.TRIED.limits(1)[0], ratio)
 
 
 def holds(y: Samples, payload: bytes, *, rate: float, key: Key) -> bool:
@@ -199,7 +196,7 @@ def holds(y: Samples, payload: bytes, *, rate: float, key: Key) -> bool:
     word = code.DWT_2.encode(payload, key.derive("audio-1/tag"))
     wanted = _SAFE * audio_detector.TRIED.limits(1)[0]
     for begin, end in _pieces(channels.shape[1], rate):
-        heard = spectrogram.Spectrogram(_mono(channels[:, begin:end]), rate)
+        heard = spectrogram.Spectrogram(samples.mono(channels[:, begin:end]), rate)
         agreeing = audio_detector.soft_bits(heard, key) * word
         if agreeing.sum() >= wanted and (agreeing > 0).mean() >= _AGREEING:
             return True
@@ -244,7 +241,7 @@ def detect_any(
             unread = [at for at, one in enumerate(best) if one is None or one[0].payload is None]
             if not unread or (full and (effort == "quick" or number not in searched)):
                 continue
-            heard = spectrogram.Spectrogram(_mono(channels[:, begin:end]), rate)
+            heard = spectrogram.Spectrogram(samples.mono(channels[:, begin:end]), rate)
             findings = audio_detector.search(
                 heard, [keys[at] for at in unread], full=full, looks=looks
             )
@@ -283,28 +280,3 @@ def _channels(y: Samples) -> Samples:
     if y.dtype.kind == "f":
         check_finite(y)
     return y[None] if y.ndim == 1 else y
-
-
-def _floats(y: Samples) -> Float:
-    if y.dtype.kind == "f":
-        return y.astype(np.float32)
-    return np.multiply(y, 1 / (np.iinfo(y.dtype).max + 1), dtype=np.float32)
-
-
-def _like(y: Float, dtype: np.dtype[Any]) -> Samples:
-    """Samples of another type: whole numbers are rounded, and none wraps around."""
-    if dtype.kind == "f":
-        return y.astype(dtype)
-    limits = np.iinfo(dtype)
-    scaled = y.astype(np.float64) * (limits.max + 1)
-    return np.clip(np.rint(scaled), limits.min, limits.max).astype(dtype)
-
-
-def _mono(channels: Samples) -> Float:
-    """The mean of all channels; the loudest one where they cancel each other."""
-    y = _floats(channels)
-    mono: Float = y.mean(axis=0)
-    powers = np.mean(np.square(y), axis=1) if y.shape[1] else np.zeros(len(y))
-    if y.shape[1] and float(np.mean(np.square(mono))) < _CANCELLED * float(powers.max()):
-        mono = y[int(powers.argmax())]
-    return mono
