@@ -222,6 +222,11 @@ def test_misspelt_rules_and_other_media():
     assert check(RULES, {}, {"kind": "other"}, {}) == []
 
 
+def test_a_voice_serves_instead_of_a_rhythm_and_a_rhythm_instead_of_a_voice():
+    assert one("CN-A-03", voice()).ok
+    assert one("CN-A-02", rhythm()).ok
+
+
 def test_what_was_not_listened_to_is_open():
     ends = {
         "audible": Evidence(mark="audible", status=Status.ABSENT, facts={"listened": "ends"}),

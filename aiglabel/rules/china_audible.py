@@ -45,6 +45,8 @@ def _label(facts: Facts) -> Judged:
 
 def _voice(facts: Facts) -> Judged:
     voices = _heard(facts, "voices")
+    if not voices and _heard(facts, "rhythms"):
+        return good("A rhythm label serves instead of a spoken one.", "已用节奏标识代替语音标识。")
     if not voices:
         return unknown("No known spoken label was heard.", "未听到已知的语音标识。")
     for one in voices:
@@ -68,6 +70,8 @@ def _voice(facts: Facts) -> Judged:
 
 def _rhythm(facts: Facts) -> Judged:
     rhythms = _heard(facts, "rhythms")
+    if not rhythms and _heard(facts, "voices"):
+        return good("A spoken label serves instead of a rhythm.", "已用语音标识代替节奏标识。")
     if not rhythms:
         return unknown("No rhythm label was heard.", "未听到节奏标识。")
     unit, marks = rhythms[0]["unit"], rhythms[0]["marks"]
