@@ -1,4 +1,4 @@
-"""Stored results as a page: ``python -m benchmarks.table [RESULT.json] > docs/robustness.md``."""
+"""Stored results as a page: ``python -m benchmarks.table [SUITE | RESULT.json] > docs/…md``."""
 
 from __future__ import annotations
 
@@ -18,15 +18,20 @@ from benchmarks.subjects import LARGE, PHOTOGRAPHS, SMALL
 
 def main() -> None:
     """Print the page made of a result, by default of this version's longest robustness run."""
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else newest()
+    asked = sys.argv[1] if len(sys.argv) > 1 else "robustness"
+    path = newest(asked) if asked in _PAGES else Path(asked)
     print(page(json.loads(path.read_text("utf-8"))))
 
 
-def newest() -> Path:
-    """Return this version's stored robustness result, the long run before the quick one."""
-    found = sorted((RESULTS / metadata.version("aiglabel")).glob("robustness*.json"))
+_PAGES = {"robustness": "# Robustness", "audio": "# Robustness of the watermark of sound"}
+
+
+def newest(suite: str = "robustness") -> Path:
+    """Return this version's stored result of a suite, the long run before the quick one."""
+    stored = (RESULTS / metadata.version("aiglabel")).glob(f"{suite}*.json")
+    found = sorted(path for path in stored if path.name.startswith((f"{suite}--", f"{suite}-full")))
     if not found:
-        raise SystemExit("no stored result: run python -m benchmarks --suite robustness --full")
+        raise SystemExit(f"no stored result: run python -m benchmarks --suite {suite} --full")
     return next((path for path in found if "-full--" in path.name), found[0])
 
 
@@ -34,7 +39,7 @@ def page(result: dict[str, Any]) -> str:
     """Return the whole page as Markdown."""
     tables = {re.sub(r" \(.*", "", one["title"]): one for one in result["tables"]}
     parts = [
-        "# Robustness",
+        _PAGES[result["suite"]],
         f"Made by `python -m benchmarks.table` from the {'long' if result['full'] else 'quick'} "
         f"run of {result['finished'][:10]}, version {result['version']}; "
         "[benchmarks.md](benchmarks.md) tells how it is measured. 64 payload bits, read exactly, "
@@ -45,13 +50,19 @@ def page(result: dict[str, Any]) -> str:
             for title, one in tables.items()
             if title not in _MERGED
         ),
+        *(_published() if result["suite"] == "robustness" else ()),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _published() -> tuple[str, str, str]:
+    return (
         "## Neural watermarks, as published",
         "None of these was run here. Their papers count bits; the last column is what follows for "
         "whole payloads if wrong bits are independent. Sets and strengths of attacks differ from "
         f"ours. {references.SYNTHID_O}",
         _markdown(references.rows()),
-    ]
-    return "\n\n".join(part for part in parts if part)
+    )
 
 
 _MERGED = {f"Attacks: {size.name} {PHOTOGRAPHS}": size.name for size in (SMALL, LARGE)}
