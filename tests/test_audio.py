@@ -137,6 +137,24 @@ def test_blocks_of_any_size_give_the_same_samples(sizes, extra):
     np.testing.assert_allclose(np.concatenate(blocks, axis=1), whole, atol=1e-6)
 
 
+def test_longer_sounds_carry_twice_as_much():
+    y, payload = voice(16.0), bytes(range(16))
+    marked = audio.mark(y, payload, rate=RATE, key=KEY)
+    assert marked.holds
+    assert audio.holds(marked.samples, payload, rate=RATE, key=KEY)
+    assert not audio.holds(marked.samples, payload[::-1], rate=RATE, key=KEY)
+    found = audio.detect(marked.samples, rate=RATE, key=KEY, bits=128)
+    assert found.payload == payload
+    assert audio.detect(marked.samples, rate=RATE, key=KEY).payload == payload[:8]
+    assert audio.detect(y, rate=RATE, key=KEY, bits=128).payload is None
+    assert audio.detect(audio.embed(y, payload[:8], rate=RATE, key=KEY), rate=RATE, key=KEY,
+                        effort="quick", bits=128).payload is None  # fmt: skip
+    with pytest.raises(PayloadError, match="8 bytes, or 16"):
+        audio.embed(y, bytes(12), rate=RATE, key=KEY)
+    with pytest.raises(ValueError, match="64 or 128"):
+        audio.detect(y, rate=RATE, key=KEY, bits=32)
+
+
 def test_silence_stays_silent_and_loud_sounds_do_not_wrap():
     silent = np.zeros((2, RATE), np.int16)
     np.testing.assert_array_equal(audio.embed(silent, PAYLOAD, rate=RATE, key=KEY), silent)

@@ -1,4 +1,4 @@
-"""Blind DWT watermark of sound: 64 payload bits, keyed. Wire format ``aiglabel.audio.1``.
+"""Blind DWT watermark of sound: 64 payload bits, or 128, keyed. Wire format ``aiglabel.audio.1``.
 
 The mark is multiplicative: every 20 ms each band of the short-time spectrum gets a little louder or
 softer, by a tile of wavelet details over time and pitch that repeats every 2.56 s (`score`). So it
@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aiglabel.key import Key
-from aiglabel.signal import audio_detector, audio_trial, code, detection, samples, spectrogram
+from aiglabel.signal import audio_detector, audio_trial, detection, samples, score, spectrogram
 from aiglabel.signal.audio_detector import Finding
 from aiglabel.signal.audio_marker import (
     CHANNELS,
@@ -113,7 +113,7 @@ def embed(
     y : float in [-1, 1], or int16 or int32, shape (channels, n) or (n,)
         8-bit and 24-bit samples come as int16 and int32 or floats.
     payload : bytes
-        Exactly 8 bytes.
+        8 bytes; 16 for sounds of 15 s and more: two halves then share the strength.
     rate : float
         Samples a second, in `RATES`.
     key : Key
@@ -122,7 +122,7 @@ def embed(
     Raises
     ------
     PayloadError
-        When `payload` is not 8 bytes.
+        When `payload` is neither 8 nor 16 bytes.
     ValueError
         For another shape, dtype, rate or number of channels.
     """
@@ -170,7 +170,7 @@ def mark(
     Raises
     ------
     PayloadError
-        When `payload` is not 8 bytes.
+        When `payload` is neither 8 nor 16 bytes.
     ValueError
         For another shape, dtype, rate or number of channels.
     """
@@ -193,17 +193,20 @@ def holds(y: Samples, payload: bytes, *, rate: float, key: Key) -> bool:
     Cheap: no search, no decoding. For reading a write back, not for judging files.
     """
     channels = _channels(y)
-    word = code.DWT_2.encode(payload, key.derive("audio-1/tag"))
     wanted = _SAFE * audio_detector.TRIED.limits(1)[0]
+    unheard = score.words(payload, key)
     for begin, end in _pieces(channels.shape[1], rate):
         heard = spectrogram.Spectrogram(samples.mono(channels[:, begin:end]), rate)
-        agreeing = audio_detector.soft_bits(heard, key) * word
-        if agreeing.sum() >= wanted and (agreeing > 0).mean() >= _AGREEING:
+        for one, word in list(unheard):
+            agreeing = audio_detector.soft_bits(heard, one) * word
+            if agreeing.sum() >= wanted and (agreeing > 0).mean() >= _AGREEING:
+                unheard.remove((one, word))
+        if not unheard:
             return True
     return False
 
 
-def detect(y: Samples, *, rate: float, key: Key, effort: str = "full") -> Detection:
+def detect(y: Samples, *, rate: float, key: Key, effort: str = "full", bits: int = 64) -> Detection:
     """Look for the mark of `key` in a sound of any length, without knowing the original.
 
     Parameters
@@ -215,8 +218,18 @@ def detect(y: Samples, *, rate: float, key: Key, effort: str = "full") -> Detect
     effort : {"quick", "full"}
         "quick" listens to the sound as it is only, "full" also at other tempos and pitches, and
         where pieces were cut out or put in.
+    bits : {64, 128}
+        Length of the payload. Of 128, both halves must be read; what else is told is that of the
+        half that was found less surely.
     """
-    return detect_any(y, rate=rate, keys=[key], effort=effort)[0]
+    if bits not in (64, 128):
+        raise ValueError("a payload has 64 or 128 bits")
+    keys = [key] if bits == 64 else [key, score.companion(key)]
+    found = detect_any(y, rate=rate, keys=keys, effort=effort)
+    halves = [one.payload for one in found if one.payload is not None]
+    whole = b"".join(halves) if len(halves) == len(found) else None
+    weaker = min(found, key=lambda one: one.statistic / one.threshold)
+    return replace(weaker, payload=whole)
 
 
 def detect_any(

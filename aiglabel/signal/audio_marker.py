@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiglabel.key import Key
-from aiglabel.signal import code, score, spectrogram
+from aiglabel.signal import score, spectrogram
 
 Float = NDArray[np.float32]
 
@@ -89,7 +89,7 @@ class Marker:
     Parameters
     ----------
     payload : bytes
-        Exactly 8 bytes.
+        8 bytes; 16 for sounds of 15 s and more.
     rate : float
         Samples a second, in `RATES`.
     channels : int
@@ -103,7 +103,7 @@ class Marker:
     Raises
     ------
     PayloadError
-        When `payload` is not 8 bytes.
+        When `payload` is neither 8 nor 16 bytes.
     ValueError
         For another rate or number of channels.
     """
@@ -113,8 +113,7 @@ class Marker:
         strength: str | Strength | None = None, row: int | None = None,
     ) -> None:  # fmt: skip
         check(rate, channels)
-        word = code.DWT_2.encode(payload, key.derive("audio-1/tag"))
-        self._tile = score.synthesise(score.gains() * score.carrier(key).signs(word))
+        self._tile = score.synthesise(score.message(payload, key))
         self._row = _drawn(payload, key) if row is None else row
         self._loudness = strength_of(strength).change
         self._hop = score.HOP * rate

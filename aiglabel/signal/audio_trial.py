@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiglabel.key import Key
-from aiglabel.signal import audio_detector, code, score
+from aiglabel.signal import audio_detector, score
 from aiglabel.signal.audio_marker import Marker, Strength
 from aiglabel.signal.score import OVERSAMPLED, PERIOD
 from aiglabel.signal.spectrogram import Spectrogram
@@ -31,11 +31,13 @@ _NOISE, _ENOUGH = 20.0, 16_000
 
 
 def kept(mono: Float, payload: bytes, *, rate: float, key: Key) -> float:
-    """Statistic of a known payload that is left in a sound (n,) beside noise."""
+    """Statistic of a known payload, its weaker half, that is left in a sound (n,) beside noise."""
     mono, rate = _coarser(mono, rate)
-    word = code.DWT_2.encode(payload, key.derive("audio-1/tag"))
     heard = Spectrogram(mono + _noise(mono), rate)
-    return float((audio_detector.soft_bits(heard, key, above_noise=True) * word).sum())
+    return min(
+        float((audio_detector.soft_bits(heard, one, above_noise=True) * word).sum())
+        for one, word in score.words(payload, key)
+    )
 
 
 def stretch(count: int, rate: float) -> tuple[int, slice]:
@@ -65,8 +67,7 @@ def trial(
 
 def _agreeing_row(mono: Float, payload: bytes, *, rate: float, key: Key) -> int:
     """The row that the sound, as it is and beside noise, agrees best with."""
-    word = code.DWT_2.encode(payload, key.derive("audio-1/tag"))
-    template = score.heard(score.gains() * score.carrier(key).signs(word))
+    template = score.heard(score.message(payload, key))
     agreement = np.zeros(PERIOD)
     for sound, above_noise in ((mono, False), (mono + _noise(mono), True)):
         listened = Spectrogram(sound, rate)

@@ -18,8 +18,11 @@ import numpy as np
 import pywt
 from numpy.typing import NDArray
 
+from aiglabel.errors import PayloadError
 from aiglabel.key import Key
+from aiglabel.label import PAYLOAD_BYTES
 from aiglabel.signal import carrier as carriers
+from aiglabel.signal import code
 
 Float = NDArray[np.float32]
 Spectrum = NDArray[np.complex64]
@@ -28,6 +31,8 @@ ROWS = 128
 """Rows of the tile, `HOP` seconds each."""
 HOP = 0.02
 BANDS = 74
+LONG = 15.0
+"""Seconds that two halves, of 8 bytes each, ask for: each is half as loud."""
 LOWEST = 300.0
 """Hz at which the first band begins."""
 OVERSAMPLED = 2
@@ -64,6 +69,38 @@ def carrier(key: Key) -> Carrier:
     made = Carrier(**vars(drawn), template=heard(gains() * drawn.only_pilots()))
     carriers.freeze(made)
     return made
+
+
+def companion(key: Key) -> Key:
+    """Return the key that the second half of a message of 16 bytes is marked with."""
+    return Key(key.derive("audio-1/second"))
+
+
+def words(payload: bytes, key: Key) -> list[tuple[Key, NDArray[np.int8]]]:
+    """Return what is said of a payload, and with which keys: one codeword for every 8 bytes.
+
+    Raises
+    ------
+    PayloadError
+        When `payload` is neither 8 nor 16 bytes.
+    """
+    if len(payload) not in (PAYLOAD_BYTES, 2 * PAYLOAD_BYTES):
+        raise PayloadError(
+            f"the watermark payload of a sound is {PAYLOAD_BYTES} bytes, "
+            f"or {2 * PAYLOAD_BYTES} for {LONG:g} s and more"
+        )
+    keys = (key, companion(key))[: len(payload) // PAYLOAD_BYTES]
+    return [
+        (one, code.DWT_2.encode(payload[at : at + PAYLOAD_BYTES], one.derive("audio-1/tag")))
+        for one, at in zip(keys, range(0, len(payload), PAYLOAD_BYTES), strict=True)
+    ]
+
+
+def message(payload: bytes, key: Key) -> Float:
+    """Return the nominal coefficients (COEFFICIENTS,) that say a payload; two halves share them."""
+    said = np.stack([carrier(one).signs(word) for one, word in words(payload, key)])
+    shared: Float = said.sum(axis=0) * (gains() / np.float32(math.sqrt(len(said))))
+    return shared
 
 
 def heard(values: Float) -> Spectrum:

@@ -10,8 +10,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from aiglabel.errors import PayloadError
 from aiglabel.evidence import Evidence, Outcome, Status
 from aiglabel.key import Key
+from aiglabel.label import PAYLOAD_BYTES
 from aiglabel.marks.watermark import COMFORT, MARK, QUICK, THOROUGH, certainty, stated
 from aiglabel.signal import audio
 from aiglabel.signal.audio import Detection
@@ -71,6 +73,8 @@ class Marking:
     ) -> None:  # fmt: skip
         if why := refusal(rate, channels):
             raise ValueError(why)
+        if len(payload) != PAYLOAD_BYTES:
+            raise PayloadError(f"the watermark payload is {PAYLOAD_BYTES} bytes")
         self._blocks, self._payload, self._rate, self._key = blocks, payload, rate, key
         self._strength = strength or audio.DEFAULT_STRENGTH
         self._cover = np.zeros((channels, 0), np.float32)
