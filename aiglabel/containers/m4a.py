@@ -145,11 +145,22 @@ def movie_tags(data: bytes, moov: Box) -> Iterator[Tags]:
             elif part.kind == KEY.encode() and part.end - part.body <= MAX_TEXT:
                 text = decode(data[part.body : part.end])
                 yield one_text(f"MP4 moov.udta {KEY}", KEY, text)
+            elif part.kind[:1] == b"\xa9":
+                yield from _quicktime_text(data, part)
     for meta in _metadata(data, moov):
         for item in meta.items:
             carrier = f"MP4 {meta.place} {item.key}"
             for text in filter(None, _values(data, item.box)):
                 yield one_text(carrier, item.key, text)
+
+
+def _quicktime_text(data: bytes, part: Box) -> Iterator[Tags]:
+    """Yield the first text of a QuickTime user data box: its size, its language, itself."""
+    raw = data[part.body : min(part.end, part.body + 4 + 0xFFFF)]
+    size = int.from_bytes(raw[:2], "big")
+    if 4 + size <= len(raw):
+        name = part.kind.decode("latin-1")
+        yield one_text(f"MP4 moov.udta {name}", name, decode(raw[4 : 4 + size]))
 
 
 def _children(data: bytes, parent: Box) -> list[Box]:

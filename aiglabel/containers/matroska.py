@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import chain, takewhile
 from typing import BinaryIO
 
 from aiglabel.containers import ebml
@@ -29,6 +29,7 @@ _TOP = {SEEK_HEAD, INFO, TRACKS, CLUSTER, CUES, ATTACHMENTS, CHAPTERS, TAGS}
 _LAST = {ebml.HEADER, SEGMENT}
 _UIDS = {0x63C5, 0x63C9, 0x63C4, 0x63C6}  # a track, an edition, a chapter, an attachment
 _BLOCKS = {0xA3, 0xA0}
+_TITLE = 0x7BA9
 _TRACK_ENTRY, _TRACK_TYPE, _VIDEO = 0xAE, 0x83, 1
 _MOST_PARTS = 1 << 18
 _MOST_BLOCKS = 1 << 21
@@ -76,7 +77,7 @@ def shows_video(file: BinaryIO) -> bool | None:
 
 
 def read(file: BinaryIO) -> Tags:
-    """Return the texts of all tags.
+    """Return the title and the texts of all tags.
 
     Raises
     ------
@@ -84,7 +85,9 @@ def read(file: BinaryIO) -> Tags:
         If the structure of the file is broken or absurd; cut off clusters do not matter.
     """
     film = taken_apart(file)
-    return merged(one for part in film.of(TAGS) for one in _texts(content(file, part)))
+    titles = (one for part in film.of(INFO) for one in _titles(content(file, part)))
+    texts = (one for part in film.of(TAGS) for one in _texts(content(file, part)))
+    return merged(chain(titles, texts))
 
 
 def coded_digest(file: BinaryIO) -> bytes:
@@ -229,6 +232,12 @@ def _end_of_cluster(file: BinaryIO, at: int, end: int) -> int:
             raise CorruptMedia("a part of a Matroska cluster has no size")
         at = one.end
     raise ResourceLimit(f"a cluster has more than {_MOST_BLOCKS} blocks")
+
+
+def _titles(data: bytes) -> Iterator[Tags]:
+    for one in parts(data):
+        if one.kind == _TITLE and one.end - one.body <= MAX_TEXT:
+            yield one_text("Matroska Info Title", "Title", decode(data[one.body : one.end]))
 
 
 def _texts(data: bytes) -> Iterator[Tags]:
