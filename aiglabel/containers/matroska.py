@@ -31,7 +31,7 @@ _UIDS = {0x63C5, 0x63C9, 0x63C4, 0x63C6}  # a track, an edition, a chapter, an a
 _BLOCKS = {0xA3, 0xA0}
 _TITLE = 0x7BA9
 _TRACK_ENTRY, _TRACK_TYPE, _VIDEO = 0xAE, 0x83, 1
-_MOST_PARTS = 1 << 18
+_MOST_PARTS = 1 << 17
 _MOST_BLOCKS = 1 << 21
 _MOST_PART = 16 << 20
 _DEPTH = 8
@@ -84,7 +84,11 @@ def read(file: BinaryIO) -> Tags:
     CorruptMedia, ResourceLimit
         If the structure of the file is broken or absurd; cut off clusters do not matter.
     """
-    film = taken_apart(file)
+    return tags_of(file, taken_apart(file))
+
+
+def tags_of(file: BinaryIO, film: Film) -> Tags:
+    """Return what `read` does, of a file taken apart."""
     titles = (one for part in film.of(INFO) for one in _titles(content(file, part)))
     texts = (one for part in film.of(TAGS) for one in _texts(content(file, part)))
     return merged(chain(titles, texts))
@@ -204,6 +208,7 @@ def _walk(file: BinaryIO, segment: Element) -> Iterator[Part]:
     """Yield what is in the segment; the last part may claim to end behind the file."""
     size = file.seek(0, os.SEEK_END)
     at, end = segment.body, size if segment.end is None else min(segment.end, size)
+    left = _MOST_BLOCKS
     for _ in range(_MOST_PARTS):
         if at >= end:
             return
@@ -214,24 +219,27 @@ def _walk(file: BinaryIO, segment: Element) -> Iterator[Part]:
         if stop is None:
             if one.kind != CLUSTER:
                 raise CorruptMedia("a part of a Matroska file has no size")
-            stop = _end_of_cluster(file, one.body, end)
+            stop, left = _end_of_cluster(file, one.body, end, left)
         yield Part(one.kind, one.start, one.body, stop)
         at = stop
     raise ResourceLimit(f"the file has more than {_MOST_PARTS} parts")
 
 
-def _end_of_cluster(file: BinaryIO, at: int, end: int) -> int:
-    """Return where a cluster without a size ends: at what cannot be in one."""
-    for _ in range(_MOST_BLOCKS):
-        if at >= end:
-            return at
+def _end_of_cluster(file: BinaryIO, at: int, end: int, left: int) -> tuple[int, int]:
+    """Return where a cluster without a size ends, and how many blocks more are allowed.
+
+    It ends at what cannot be in one.
+    """
+    while at < end:
         one = _head(file, at)
         if one.kind in _TOP or one.kind in _LAST:
-            return at
+            break
         if one.end is None:
             raise CorruptMedia("a part of a Matroska cluster has no size")
-        at = one.end
-    raise ResourceLimit(f"a cluster has more than {_MOST_BLOCKS} blocks")
+        at, left = one.end, left - 1
+        if left < 0:
+            raise ResourceLimit(f"clusters without a size have more than {_MOST_BLOCKS} blocks")
+    return at, left
 
 
 def _titles(data: bytes) -> Iterator[Tags]:

@@ -48,7 +48,7 @@ def edits(file: BinaryIO, label: bytes) -> list[Splice]:
         If it is absurd, or the label does not fit.
     """
     film = mkv.taken_apart(file)
-    mkv.read(file)  # whatever else is wrong with it
+    mkv.tags_of(file, film)  # whatever else is wrong with it
     if film.cut:
         raise CorruptMedia("a Matroska file is cut off", remedy="Remux it (ffmpeg -c copy)")
     plan = _planned(file, film, label)
