@@ -419,6 +419,28 @@ def test_mp4_that_cannot_be_moved_is_refused():
         write_label(away, VideoFormat.MP4, VALUE)
 
 
+def test_mp4_label_does_not_take_the_number_of_a_key_of_a_phone():
+    def key(name: bytes) -> bytes:
+        return box(b"mdta", name)
+
+    def item(number: int, text: bytes) -> bytes:
+        return box(struct.pack(">I", number), box(b"data", struct.pack(">II", 1, 0) + text))
+
+    keys = box(b"keys", struct.pack(">II", 0, 2) + key(b"com.make") + key(b"com.model"))
+    hdlr = box(b"hdlr", bytes(8) + b"mdta" + bytes(13))
+    meta = box(b"meta", hdlr + keys + box(b"ilst", item(1, b"Make") + item(2, b"Model")))
+    data = made("mov")
+    moov = next(top for top in boxes(data) if top.kind == b"moov")
+    assert moov.end == len(data)
+    phone = data[: moov.start] + box(b"moov", data[moov.body :] + meta)
+    marked = write_label(phone, VideoFormat.MOV, VALUE)
+    only_label(marked, VideoFormat.MOV)
+    assert write_label(marked, VideoFormat.MOV, VALUE) == marked
+    metadata = told(marked, ".mov", "-f", "ffmetadata")
+    assert "com.model=Model" in metadata
+    assert "com.make=Make\n" in metadata
+
+
 def test_mp4_xmp_and_quicktime_texts_are_read():
     uuid = box(b"uuid", bytes.fromhex("be7acfcb97a942e89c71999491e3afac") + PACKET)
     tags = read_tags(made("mp4") + uuid, VideoFormat.MP4)

@@ -268,7 +268,7 @@ def label_edits(data: bytes, moov: Box, label: bytes) -> list[Splice]:
         for part in _children(data, moov)
         if part.start in changed
     ]
-    added = b"" if home else _fresh(label)
+    added = b"" if home else _fresh(label, next((one.keys for one in metas if one.keys), []))
     for udta in users:
         inner: list[Splice] = []
         for part in _children(data, udta):
@@ -325,10 +325,15 @@ def _item(number: int, label: bytes) -> bytes:
     return box(pack(number, 4), box(b"data", pack(_UTF8, 4) + bytes(4) + label))
 
 
-def _fresh(label: bytes) -> bytes:
-    """Return a ``meta`` of the kind ``mdta`` that holds the label alone."""
-    keys, items = bytes(4) + pack(1, 4) + _key(), _item(1, label)
-    parts = [box(b"hdlr", _HDLR), box(b"keys", keys), box(b"ilst", items)]
+def _fresh(label: bytes, known: list[tuple[str, bytes]]) -> bytes:
+    """Return a ``meta`` of the kind ``mdta`` that holds the label alone.
+
+    The keys `known` in another ``meta``, as phones write it, come first: ffmpeg looks every number
+    up in the first list of keys it meets, and would add the label to the place of the recording.
+    """
+    names = [raw for name, raw in known if not is_label(name)] + [_key()]
+    keys = bytes(4) + pack(len(names), 4) + b"".join(names)
+    parts = [box(b"hdlr", _HDLR), box(b"keys", keys), box(b"ilst", _item(len(names), label))]
     return box(b"meta", bytes(4) + b"".join(parts))
 
 
