@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
@@ -87,10 +87,9 @@ def write(data: bytes, label: str) -> bytes:
     read(data)  # whatever else is wrong with it
     if sum(one.kind == b"moov" for one in boxes(data)) > 1:
         raise CorruptMedia("an MP4 has two moov boxes")
-    edits = _label_edits(data, moov, label_bytes(label))
-    grown = sum(len(new) - (end - start) for start, end, new in edits)
-    room = _room_behind(data, moov, grown)
-    _check_apart(data, moov.start, room[1] if room else moov.end)
+    edits = label_edits(data, moov, label_bytes(label))
+    room = room_behind(boxes(data), moov, growth(edits))
+    check_apart(data, moov.start, room[1] if room else moov.end)
     if room is None:
         edits += _moved_offsets(data, moov, edits)
     else:
@@ -121,9 +120,24 @@ def _found(data: bytes) -> Iterator[Tags]:
     """Yield the tags of every place."""
     for top in boxes(data):
         if top.kind == b"uuid":
-            kind, body = data[top.body : top.body + 16], data[top.body + 16 : top.end]
-            yield Tags([], [body] if kind == _XMP else [], kind == _C2PA)
-    moov = moov_of(data)
+            yield uuid_tags(data[top.body : top.end])
+    yield from movie_tags(data, moov_of(data))
+
+
+def uuid_tags(body: bytes) -> Tags:
+    """Return the tags of a ``uuid`` box at the top of a file: XMP or C2PA."""
+    kind = body[:16]
+    return Tags([], [body[16:]] if kind == _XMP else [], kind == _C2PA)
+
+
+def movie_tags(data: bytes, moov: Box) -> Iterator[Tags]:
+    """Yield the tags of every place in ``moov``.
+
+    Raises
+    ------
+    CorruptMedia, ResourceLimit
+        If its structure is broken or absurd.
+    """
     for udta in _children(data, moov):
         for part in _children(data, udta) if udta.kind == b"udta" else ():
             if part.kind == b"XMP_":
@@ -131,11 +145,22 @@ def _found(data: bytes) -> Iterator[Tags]:
             elif part.kind == KEY.encode() and part.end - part.body <= MAX_TEXT:
                 text = decode(data[part.body : part.end])
                 yield one_text(f"MP4 moov.udta {KEY}", KEY, text)
+            elif part.kind[:1] == b"\xa9":
+                yield from _quicktime_text(data, part)
     for meta in _metadata(data, moov):
         for item in meta.items:
             carrier = f"MP4 {meta.place} {item.key}"
             for text in filter(None, _values(data, item.box)):
                 yield one_text(carrier, item.key, text)
+
+
+def _quicktime_text(data: bytes, part: Box) -> Iterator[Tags]:
+    """Yield the first text of a QuickTime user data box: its size, its language, itself."""
+    raw = data[part.body : min(part.end, part.body + 4 + 0xFFFF)]
+    size = int.from_bytes(raw[:2], "big")
+    if 4 + size <= len(raw):
+        name = part.kind.decode("latin-1")
+        yield one_text(f"MP4 moov.udta {name}", name, decode(raw[4 : 4 + size]))
 
 
 def _children(data: bytes, parent: Box) -> list[Box]:
@@ -222,8 +247,14 @@ def _values(data: bytes, item: Box) -> Iterator[str]:
                 yield raw.decode("utf-16-be", "replace")
 
 
-def _label_edits(data: bytes, moov: Box, label: bytes) -> list[Splice]:
-    """Return the splices that set the label, sizes of the boxes around it included."""
+def label_edits(data: bytes, moov: Box, label: bytes) -> list[Splice]:
+    """Return the splices that set the label, sizes of the boxes around it included.
+
+    Raises
+    ------
+    CorruptMedia, ResourceLimit, UnsupportedFormat
+        If the structure of ``moov`` is broken or absurd, or has no room for its new size.
+    """
     metas = _metadata(data, moov)
     users = [part for part in _children(data, moov) if part.kind == b"udta"]
     home = next((one for one in metas if one.place == _HOME), None)
@@ -237,7 +268,7 @@ def _label_edits(data: bytes, moov: Box, label: bytes) -> list[Splice]:
         for part in _children(data, moov)
         if part.start in changed
     ]
-    added = b"" if home else _fresh(label)
+    added = b"" if home else _fresh(label, next((one.keys for one in metas if one.keys), []))
     for udta in users:
         inner: list[Splice] = []
         for part in _children(data, udta):
@@ -294,10 +325,15 @@ def _item(number: int, label: bytes) -> bytes:
     return box(pack(number, 4), box(b"data", pack(_UTF8, 4) + bytes(4) + label))
 
 
-def _fresh(label: bytes) -> bytes:
-    """Return a ``meta`` of the kind ``mdta`` that holds the label alone."""
-    keys, items = bytes(4) + pack(1, 4) + _key(), _item(1, label)
-    parts = [box(b"hdlr", _HDLR), box(b"keys", keys), box(b"ilst", items)]
+def _fresh(label: bytes, known: list[tuple[str, bytes]]) -> bytes:
+    """Return a ``meta`` of the kind ``mdta`` that holds the label alone.
+
+    The keys `known` in another ``meta``, as phones write it, come first: ffmpeg looks every number
+    up in the first list of keys it meets, and would add the label to the place of the recording.
+    """
+    names = [raw for name, raw in known if not is_label(name)] + [_key()]
+    keys = bytes(4) + pack(len(names), 4) + b"".join(names)
+    parts = [box(b"hdlr", _HDLR), box(b"keys", keys), box(b"ilst", _item(len(names), label))]
     return box(b"meta", bytes(4) + b"".join(parts))
 
 
@@ -317,9 +353,14 @@ def _resized(data: bytes, part: Box, edits: list[Splice]) -> list[Splice]:
     return [(at, at + width, pack(part.end - part.start + grown, width))]
 
 
-def _room_behind(data: bytes, moov: Box, grown: int) -> Splice | None:
+def growth(edits: Iterable[Splice]) -> int:
+    """Return by how many bytes the edits make a file longer."""
+    return sum(len(new) - (end - start) for start, end, new in edits)
+
+
+def room_behind(tops: Iterable[Box], moov: Box, grown: int) -> Splice | None:
     """Return the splice that takes the growth from a ``free`` box behind ``moov``, if one can."""
-    free = next((one for one in boxes(data) if one.start == moov.end), None)
+    free = next((one for one in tops if one.start == moov.end), None)
     if free is None or free.kind not in (b"free", b"skip"):
         return None
     left = free.end - free.start - grown
@@ -330,29 +371,39 @@ def _room_behind(data: bytes, moov: Box, grown: int) -> Splice | None:
 
 def _moved_offsets(data: bytes, moov: Box, edits: list[Splice]) -> list[Splice]:
     """Return the splices of the chunk offsets, where anything behind ``moov`` moves."""
-    grown = sum(len(new) - (end - start) for start, end, new in edits)
-    if not grown or moov.end == len(data):
+    if not growth(edits) or moov.end == len(data):
         return []
     if any(one.kind in (b"moof", b"mfra", b"meta") for one in boxes(data)):
-        raise _stuck("it is fragmented or holds items")
-    move, out = mover(edits), []
+        raise stuck("it is fragmented or holds items")
+    return chunk_edits(data, mover(edits))
+
+
+def chunk_edits(data: bytes, move: Callable[[int], int]) -> list[Splice]:
+    """Return the splices of all chunk offsets in ``moov``; `move` tells where bytes go.
+
+    Raises
+    ------
+    UnsupportedFormat
+        If offsets stand in places that are not handled, or no longer fit their table.
+    """
+    out: list[Splice] = []
     for part in chain.from_iterable(tables_of(data)):
         if part.kind == b"saio":
-            raise _stuck("it is encrypted")
+            raise stuck("it is encrypted")
         if part.kind not in (b"stco", b"co64"):
             continue
         width = 4 if part.kind == b"stco" else 8
         moved = [move(offset) for offset in chunk_offsets(data, part)]
         if any(offset >> 8 * width for offset in moved):
-            raise _stuck("its offsets would outgrow their table")
+            raise stuck("its offsets would outgrow their table")
         start = part.body + 8
         form = f">{len(moved)}{'I' if width == 4 else 'Q'}"
         out.append((start, start + width * len(moved), struct.pack(form, *moved)))
     return out
 
 
-def _check_apart(data: bytes, start: int, end: int) -> None:
-    """Refuse a file whose samples stand where it is going to be edited."""
+def check_apart(data: bytes, start: int, end: int) -> None:
+    """Refuse a movie whose samples stand where the file is going to be edited."""
     for parts in tables_of(data):
         tables = {part.kind: part for part in parts}
         try:
@@ -364,7 +415,8 @@ def _check_apart(data: bytes, start: int, end: int) -> None:
             raise CorruptMedia("the samples of an MP4 stand inside its metadata")
 
 
-def _stuck(reason: str) -> UnsupportedFormat:
+def stuck(reason: str) -> UnsupportedFormat:
+    """Return the error of an MP4 whose media data cannot be moved."""
     return UnsupportedFormat(
         f"the media data of this MP4 cannot be moved: {reason}",
         remedy="Remux it with moov at its end (ffmpeg -c copy)",

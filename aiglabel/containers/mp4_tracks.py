@@ -31,22 +31,58 @@ def movie_of(file: BinaryIO) -> bytes:
     ResourceLimit
         If it is over 64 MiB, or stands behind thousands of boxes.
     """
+    end = file.seek(0, os.SEEK_END)
+    for number, top in enumerate(top_boxes(file)):
+        if number == _MOST_BOXES:
+            raise ResourceLimit(
+                f"the moov box of the MP4 file is not among its first {_MOST_BOXES}"
+            )
+        if top.end > end:
+            raise past_end(top)
+        if top.kind == b"moov":
+            return read_moov(file, top)
+    raise CorruptMedia("the MP4 file has no moov box", remedy="Copy the whole file again")
+
+
+def read_moov(file: BinaryIO, moov: Box) -> bytes:
+    """Return the bytes of a ``moov`` box.
+
+    Raises
+    ------
+    ResourceLimit
+        If it is over 64 MiB.
+    """
+    _check_moov(moov.end - moov.start)
+    return read_at(file, moov.start, moov.end - moov.start)
+
+
+def top_boxes(file: BinaryIO) -> Iterator[Box]:
+    """Yield the boxes at the top of an open file; the last may claim to end behind it.
+
+    Raises
+    ------
+    CorruptMedia
+        If a box is smaller than its own head.
+    """
     end, at = file.seek(0, os.SEEK_END), 0
-    for _ in range(_MOST_BOXES):
+    while at < end:
         head = read_at(file, at, 16)
-        if len(head) < 8:
-            raise CorruptMedia("the MP4 file has no moov box", remedy="Copy the whole file again")
-        size, kind, body = int.from_bytes(head[:4], "big"), head[4:8], 8
+        if len(head) < 8:  # QuickTime may end a file by four zero bytes
+            return
+        size, body = int.from_bytes(head[:4], "big"), 8
         if size == 1:
             size, body = int.from_bytes(head[8:16], "big"), 16
         size = size or end - at
-        if size < body or at + size > end:
-            raise CorruptMedia(f"the {kind!r} box at byte {at} runs past the end of the file")
-        if kind == b"moov":
-            _check_moov(size)
-            return read_at(file, at, size)
-        at += size
-    raise ResourceLimit(f"the moov box of the MP4 file is not among its first {_MOST_BOXES}")
+        top = Box(head[4:8], at, at + body, at + size)
+        if size < body:
+            raise past_end(top)
+        yield top
+        at = top.end
+
+
+def past_end(top: Box) -> CorruptMedia:
+    """Return the error of a box that does not fit into its file."""
+    return CorruptMedia(f"the {top.kind!r} box at byte {top.start} runs past the end of the file")
 
 
 def kinds(data: bytes) -> Iterator[tuple[Box, bytes, bytes]]:

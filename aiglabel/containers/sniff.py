@@ -6,7 +6,7 @@ import io
 from enum import StrEnum
 from typing import BinaryIO, NoReturn
 
-from aiglabel.containers import id3, mp3, mp4_tracks, ogg
+from aiglabel.containers import id3, matroska, mp3, mp4_tracks, ogg
 from aiglabel.containers.tags import read_at
 from aiglabel.errors import MediaError, ResourceLimit, UnsupportedFormat
 
@@ -68,6 +68,31 @@ class SoundFormat(StrEnum):
         return f".{self.value}"
 
 
+class VideoFormat(StrEnum):
+    """Video formats whose labels are read and written.
+
+    Beside the others: whoever asks for a picture or a sound goes on refusing films.
+    """
+
+    MP4 = "mp4"  # and M4V
+    MOV = "mov"
+    MKV = "mkv"
+    WEBM = "webm"
+    AVI = "avi"
+    FLV = "flv"
+
+    @property
+    def mime(self) -> str:
+        """Media type, as C2PA and HTTP want it."""
+        names = {"mov": "quicktime", "mkv": "x-matroska", "avi": "x-msvideo", "flv": "x-flv"}
+        return f"video/{names.get(self.value, self.value)}"
+
+    @property
+    def suffix(self) -> str:
+        """Usual file name suffix, with its dot."""
+        return f".{self.value}"
+
+
 AnyFormat = Format | SoundFormat
 
 SOUND_SUFFIXES = {
@@ -75,6 +100,12 @@ SOUND_SUFFIXES = {
     ".rf64": SoundFormat.WAV, ".flac": SoundFormat.FLAC, ".mp3": SoundFormat.MP3,
     ".ogg": SoundFormat.OGG, ".oga": SoundFormat.OGG, ".opus": SoundFormat.OPUS,
     ".m4a": SoundFormat.M4A, ".m4b": SoundFormat.M4A,
+}  # fmt: skip
+
+VIDEO_SUFFIXES = {
+    ".mp4": VideoFormat.MP4, ".m4v": VideoFormat.MP4, ".mov": VideoFormat.MOV,
+    ".qt": VideoFormat.MOV, ".mkv": VideoFormat.MKV, ".webm": VideoFormat.WEBM,
+    ".avi": VideoFormat.AVI, ".flv": VideoFormat.FLV,
 }  # fmt: skip
 
 MEDIA_SUFFIXES: dict[str, AnyFormat] = {**SUFFIXES, **SOUND_SUFFIXES}
@@ -85,6 +116,9 @@ _M4A_BRANDS = {b"M4A ", b"M4B ", b"M4P "}
 _STILLS = {b"jpeg", b"mjpa", b"mjpb", b"png "}
 _PICTURES = "JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIC"
 _SOUNDS = "WAV, FLAC, MP3, M4A, Ogg Vorbis or Opus"
+_FILMS = "MP4, MOV, MKV, WebM, AVI or FLV"
+# What a QuickTime file without ``ftyp``, as all were before 2005, begins with.
+_QUICKTIME = {b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
 # What is often tried, and by whoever asks for the other family.
 _KNOWN = {
     b"\xff\xd8\xff": "JPEG", b"\x89PNG": "PNG", b"GIF8": "GIF", b"II*\0": "TIFF", b"MM\0*": "TIFF",
@@ -144,6 +178,44 @@ def sniff_media(data: bytes | BinaryIO) -> AnyFormat:
     found = _picture(read_at(file, 0, HEAD_BYTES)) or _sound(file)
     return found or _refuse(
         file, "a picture or sound format", f"{_PICTURES} for pictures, {_SOUNDS} for sound"
+    )
+
+
+def sniff_video(data: bytes | BinaryIO) -> VideoFormat:
+    """Return the video format of `data`.
+
+    Only the tracks tell a film from sound: of an MP4 they must be at hand, so bytes have to hold
+    all of ``moov``; of Matroska they stand in front, and are believed to be there if they cannot be
+    seen.
+
+    Parameters
+    ----------
+    data : bytes or open binary file
+        A file is read in places, whatever its length, and its position is moved.
+
+    Raises
+    ------
+    UnsupportedFormat
+        For anything else, saying what it looks like, where that is known.
+    """
+    file = _opened(data)
+    return _film(file) or _refuse(file, "a video format", _FILMS)
+
+
+def sniff_any(data: bytes | BinaryIO) -> AnyFormat | VideoFormat:
+    """Return the format of a picture, a sound or a film: what `sniff_media` tells, and films.
+
+    Raises
+    ------
+    UnsupportedFormat
+        For anything else, as by `sniff_media`.
+    """
+    file = _opened(data)
+    found = _picture(read_at(file, 0, HEAD_BYTES)) or _film(file) or _sound(file)
+    return found or _refuse(
+        file,
+        "a picture, sound or video format",
+        f"{_PICTURES} for pictures, {_SOUNDS} for sound, {_FILMS} for video",
     )
 
 
@@ -231,14 +303,49 @@ def _of_ogg(head: bytes) -> SoundFormat:
     )
 
 
-def _of_mp4(file: BinaryIO, head: bytes) -> SoundFormat:
+def _film(file: BinaryIO) -> VideoFormat | None:
+    head = read_at(file, 0, HEAD_BYTES)
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return VideoFormat.AVI
+    if head.startswith(b"FLV\1"):
+        return VideoFormat.FLV
+    if head.startswith(b"\x1a\x45\xdf\xa3"):
+        return _of_matroska(file)
+    if (head[4:8] == b"ftyp" and not _picture(head)) or head[4:8] in _QUICKTIME:
+        kinds = _tracks(file)
+        handlers = {kind for kind, _ in kinds}
+        if _moves(kinds) or (b"vide" in handlers and b"soun" not in handlers):
+            quicktime = head[4:12] == b"ftypqt  " or head[4:8] != b"ftyp"
+            return VideoFormat.MOV if quicktime else VideoFormat.MP4
+    return None
+
+
+def _of_matroska(file: BinaryIO) -> VideoFormat | None:
+    kinds = {"matroska": VideoFormat.MKV, "webm": VideoFormat.WEBM}
+    found = kinds.get(matroska.doc_type(file))
+    if found and matroska.shows_video(file) is False:
+        raise UnsupportedFormat(
+            "a Matroska file without video", remedy="Use FLAC, Ogg or Opus for its sound"
+        )
+    return found
+
+
+def _tracks(file: BinaryIO) -> list[tuple[bytes, bytes]]:
+    """Return handler and codec of the tracks of an MP4; none if they cannot be seen."""
     try:
-        kinds = [kind for _, *kind in mp4_tracks.kinds(mp4_tracks.movie_of(file))]
+        return [(kind, codec) for _, kind, codec in mp4_tracks.kinds(mp4_tracks.movie_of(file))]
     except MediaError:  # a head only, or a broken file, which its reader will describe
-        kinds = []
-    # An audio book may have a track of still pictures, its chapters.
-    video = any(kind == b"vide" and codec not in _STILLS for kind, codec in kinds)
-    sound = any(kind == b"soun" for kind, _ in kinds)
+        return []
+
+
+def _moves(kinds: list[tuple[bytes, bytes]]) -> bool:
+    """Whether there is video. An audio book may have a track of still pictures, its chapters."""
+    return any(kind == b"vide" and codec not in _STILLS for kind, codec in kinds)
+
+
+def _of_mp4(file: BinaryIO, head: bytes) -> SoundFormat:
+    kinds = _tracks(file)
+    video, sound = _moves(kinds), any(kind == b"soun" for kind, _ in kinds)
     if not video and (sound or (not kinds and head[8:12] in _M4A_BRANDS)):
         return SoundFormat.M4A
     what = "video" if video else "no sound that can be seen"

@@ -1,0 +1,150 @@
+"""The one way into the video containers: a format and a file in, labels out or in.
+
+Films may be larger than memory. Files on disk are read in places and copied in pieces; bytes are
+taken too. Names and declared types are never looked at, and hostile bytes raise only `MediaError`
+subclasses.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from aiglabel.containers import avi, flv, matroska, matroska_edits, mp4_video
+from aiglabel.containers.bounds import Splice
+from aiglabel.containers.pieces import copy_spliced
+from aiglabel.containers.sniff import VideoFormat
+from aiglabel.containers.tags import Tags, label_bytes
+from aiglabel.errors import MediaError
+
+
+@dataclass(frozen=True)
+class _Family:
+    """What each family of containers offers."""
+
+    carrier: str
+    read: Callable[[BinaryIO], Tags]
+    edits: Callable[[BinaryIO, bytes], list[Splice]]
+    coded_digest: Callable[[BinaryIO], bytes]
+
+
+_MP4 = _Family(mp4_video.CARRIER, mp4_video.read, mp4_video.edits, mp4_video.coded_digest)
+_MKV = _Family(matroska.CARRIER, matroska.read, matroska_edits.edits, matroska.coded_digest)
+_FAMILIES = {
+    VideoFormat.MP4: _MP4,
+    VideoFormat.MOV: _MP4,
+    VideoFormat.MKV: _MKV,
+    VideoFormat.WEBM: _MKV,
+    VideoFormat.AVI: _Family(avi.CARRIER, avi.read, avi.edits, avi.coded_digest),
+    VideoFormat.FLV: _Family(flv.CARRIER, flv.read, flv.edits, flv.coded_digest),
+}
+
+
+def canonical_carrier(fmt: VideoFormat) -> str:
+    """Return the `TextField.carrier` of the one place in which a label belongs."""
+    return _FAMILIES[fmt].carrier
+
+
+def read_tags(data: bytes | BinaryIO, fmt: VideoFormat) -> Tags:
+    """Return every text tag, every XMP packet, and whether C2PA is there.
+
+    Parameters
+    ----------
+    data : bytes or open binary file
+        A file is read in places, whatever its length, and its position is moved.
+    fmt : VideoFormat
+        As sniffed.
+
+    Raises
+    ------
+    CorruptMedia
+        If the structure of the file is broken. Cut off pictures do not matter where the tags can
+        still be found.
+    ResourceLimit
+        If it has more parts or texts than any honest file.
+    UnsupportedFormat
+        For rare variants, named in the message.
+    """
+    return _FAMILIES[fmt].read(_opened(data))
+
+
+def write_label(data: bytes, fmt: VideoFormat, label: str) -> bytes:
+    """Return a small film with `label` as its one AIGC label; see `copy_labelled`."""
+    out = io.BytesIO()
+    copy_labelled(io.BytesIO(data), out, fmt, label)
+    return out.getvalue()
+
+
+def write_label_file(
+    src: str | os.PathLike[str], dst: str | os.PathLike[str], fmt: VideoFormat, label: str
+) -> None:
+    """Copy a film with `label` as its one AIGC label; see `copy_labelled`.
+
+    `dst` is overwritten, but only once it is known that the label can be set; where the copy fails,
+    nothing of it is left.
+
+    Raises
+    ------
+    MediaError
+        If `dst` is the source; also as `copy_labelled`.
+    OSError
+        If a file cannot be read or written.
+    """
+    source, target = Path(src), Path(dst)
+    if target.exists() and source.samefile(target):
+        raise MediaError("a film cannot be copied onto itself", path=dst)
+    with source.open("rb") as file:
+        splices = _FAMILIES[fmt].edits(file, label_bytes(label))
+        try:
+            with target.open("wb") as out:
+                copy_spliced(file, out, splices)
+        except BaseException:
+            with suppress(OSError):
+                target.unlink()
+            raise
+
+
+def copy_labelled(file: BinaryIO, out: BinaryIO, fmt: VideoFormat, label: str) -> None:
+    """Copy a film with `label` as its one AIGC label, at the canonical place, in bounded memory.
+
+    Labels under the key AIGC elsewhere in the tags go; those in XMP and comments stay. Coded
+    pictures and sound, subtitles, chapters and all other metadata stay byte for byte; a C2PA
+    signature breaks, as with any change.
+
+    Parameters
+    ----------
+    file, out : open binary files
+        The film, which can be sought in, and where the copy goes; nothing is written before it is
+        known that the label can be set.
+    fmt : VideoFormat
+        As sniffed.
+    label : str
+        The text.
+
+    Raises
+    ------
+    CorruptMedia, ResourceLimit, UnsupportedFormat
+        As `read_tags`; also for a film that is cut off, and where the format has no room, named in
+        the message.
+    LabelError
+        For characters a tag cannot carry.
+    """
+    splices = _FAMILIES[fmt].edits(file, label_bytes(label))
+    copy_spliced(file, out, splices)
+
+
+def coded_digest(data: bytes | BinaryIO, fmt: VideoFormat) -> bytes:
+    """Return SHA-256 over everything in the file that makes pictures or sound, and no metadata.
+
+    Equal before and after writing labels. The media data are read once, in pieces.
+    """
+    return _FAMILIES[fmt].coded_digest(_opened(data))
+
+
+def _opened(data: bytes | BinaryIO) -> BinaryIO:
+    return io.BytesIO(data) if isinstance(data, (bytes, bytearray, memoryview)) else data
