@@ -130,7 +130,7 @@ def _output_of(exe: str, *arguments: str) -> str:
 
 
 class Job:
-    """A running ffmpeg with a clock over every wait, and the end of what it said.
+    """A running ffmpeg with a clock over every wait, and what it said.
 
     Parameters
     ----------
@@ -145,18 +145,19 @@ class Job:
         self.late = False
         self._due: float | None = None
         self._over = threading.Event()
-        self._lines: deque[bytes] = deque(maxlen=20)
+        self._first: list[bytes] = []
+        self._last: deque[bytes] = deque(maxlen=20)
         assert process.stderr is not None
         self._ear = threading.Thread(target=self._listen, args=(process.stderr,), daemon=True)
         self._ear.start()
         threading.Thread(target=self._watch, daemon=True).start()
 
     def _listen(self, pipe: IO[bytes]) -> None:
-        # A line without end is cut, and only the last lines are kept: a broken file can make
-        # ffmpeg complain about every packet.
+        # A line without end is cut, and only the first and last lines are kept: a broken file can
+        # make ffmpeg complain about every packet.
         with suppress(ValueError, OSError):
             while line := pipe.readline(2000):
-                self._lines.append(line)
+                (self._first if len(self._first) < 20 else self._last).append(line)
 
     def _watch(self) -> None:
         while not self._over.wait(min(1.0, self.stall / 4)):
@@ -191,7 +192,7 @@ class Job:
         return True
 
     def finish(self, *, writing: bool = False) -> list[str]:
-        """Wait for the end, judge it, and return the last lines that were said.
+        """Wait for the end, judge it, and return the first and last lines that were said.
 
         Raises
         ------
@@ -201,7 +202,7 @@ class Job:
         with self.deadline():
             code = self.process.wait()
         self._ear.join(timeout=5)
-        said = [line.decode(errors="replace").strip() for line in self._lines]
+        said = [line.decode(errors="replace").strip() for line in (*self._first, *self._last)]
         last = next((line for line in reversed(said) if line), "no reason given")
         if self.late:
             raise MediaError(f"ffmpeg did nothing for {self.stall:.0f} s and was stopped")
