@@ -58,9 +58,21 @@ class Quality:
 
 
 @dataclass(frozen=True)
+class _Wanted:
+    """A source, what is wanted of it, and its bits a pixel where they were spent by this codec."""
+
+    coding: VideoCoding
+    target: VideoTarget
+    bits: float | None
+
+
+_Options = Callable[[_Wanted], dict[str, Any]]
+
+
+@dataclass(frozen=True)
 class _Encoder:
     name: str
-    options: Callable[[VideoCoding, VideoTarget, float | None], dict[str, Any]]
+    options: _Options
 
 
 def bits_a_pixel(coding: VideoCoding) -> float | None:
@@ -107,7 +119,7 @@ def planned(coding: VideoCoding, target: VideoTarget) -> Plan:
         notes.append(f"{encoder.name} does not take {coding.pixel_format.name}: {pixels.name}")
     told = bits_a_pixel(coding) if coding.codec == codec else None
     options: dict[str, Any] = {"c:v:0": encoder.name}
-    options |= encoder.options(coding, target, told)
+    options |= encoder.options(_Wanted(coding, target, told))
     return Plan(container, codec, exe, options, pixels, tuple(notes))
 
 
@@ -145,16 +157,16 @@ def _fitting(exe: str, encoder: str, wanted: PixelFormat) -> PixelFormat:
     return min(known, key=loss)
 
 
-def _rated(
-    coding: VideoCoding, target: VideoTarget, told: float | None, quality: Quality
-) -> dict[str, Any]:
+def _rated(wanted: _Wanted, quality: Quality) -> dict[str, Any]:
+    target = wanted.target
     if target.bitrate:
         return {"b:v:0": target.bitrate}
-    return {"crf": target.quality if target.quality is not None else quality.of(told)}
+    return {"crf": target.quality if target.quality is not None else quality.of(wanted.bits)}
 
 
-def _x264(coding: VideoCoding, target: VideoTarget, told: float | None) -> dict[str, Any]:
-    options = _rated(coding, target, told, Quality(23, 6, 0.05, 16, 25))
+def _x264(wanted: _Wanted) -> dict[str, Any]:
+    coding, target = wanted.coding, wanted.target
+    options = _rated(wanted, Quality(23, 6, 0.05, 16, 25))
     options["preset"] = target.preset or "veryfast"
     profile = target.profile or _X264_PROFILES.get((coding.profile or "").lower())
     plain = coding.pixel_format.name == "yuv420p"
@@ -165,8 +177,9 @@ def _x264(coding: VideoCoding, target: VideoTarget, told: float | None) -> dict[
     return options
 
 
-def _x265(coding: VideoCoding, target: VideoTarget, told: float | None) -> dict[str, Any]:
-    options = _rated(coding, target, told, Quality(26, 6, 0.035, 16, 29))
+def _x265(wanted: _Wanted) -> dict[str, Any]:
+    coding, target = wanted.coding, wanted.target
+    options = _rated(wanted, Quality(26, 6, 0.035, 16, 29))
     options["preset"] = target.preset or "veryfast"
     if target.profile:
         options["profile:v:0"] = target.profile
@@ -183,42 +196,45 @@ def _x265(coding: VideoCoding, target: VideoTarget, told: float | None) -> dict[
     return options
 
 
-def _kvazaar(coding: VideoCoding, target: VideoTarget, told: float | None) -> dict[str, Any]:
+def _kvazaar(wanted: _Wanted) -> dict[str, Any]:
+    coding, target = wanted.coding, wanted.target
     rate = target.bitrate or round(1.2 * (coding.bitrate or 0))
     return {"b:v:0": rate} if rate else {}
 
 
-def _vp9(coding: VideoCoding, target: VideoTarget, told: float | None) -> dict[str, Any]:
-    options = _rated(coding, target, told, Quality(31, 10, 0.04, 12, 38))
+def _vp9(wanted: _Wanted) -> dict[str, Any]:
+    options = _rated(wanted, Quality(31, 10, 0.04, 12, 38))
     options.setdefault("b:v:0", 0)
-    return options | {"deadline": "good", "cpu-used": target.preset or 5, "row-mt": 1}
+    return options | {"deadline": "good", "cpu-used": wanted.target.preset or 5, "row-mt": 1}
 
 
-def _vp8(coding: VideoCoding, target: VideoTarget, told: float | None) -> dict[str, Any]:
+def _vp8(wanted: _Wanted) -> dict[str, Any]:
+    coding, target = wanted.coding, wanted.target
     pixels = coding.width * coding.height * float(coding.rate or 30)
-    usual = max(coding.bitrate or 0 if told else 0, round(0.1 * pixels))
+    usual = max(coding.bitrate or 0 if wanted.bits else 0, round(0.1 * pixels))
     crf = {} if target.bitrate else {"crf": target.quality if target.quality is not None else 8}
     rate = {"b:v:0": target.bitrate or round(1.5 * usual)}
     return rate | crf | {"deadline": "good", "cpu-used": target.preset or 5}
 
 
-def _svt_av1(coding: VideoCoding, target: VideoTarget, told: float | None) -> dict[str, Any]:
-    options = _rated(coding, target, told, Quality(32, 10, 0.035, 12, 42))
+def _svt_av1(wanted: _Wanted) -> dict[str, Any]:
+    options = _rated(wanted, Quality(32, 10, 0.035, 12, 42))
     options["crf"] = round(options["crf"]) if "crf" in options else None
     options = {key: value for key, value in options.items() if value is not None}
-    return options | {"preset": target.preset or 9}
+    return options | {"preset": wanted.target.preset or 9}
 
 
-def _aom_av1(coding: VideoCoding, target: VideoTarget, told: float | None) -> dict[str, Any]:
-    options = _rated(coding, target, told, Quality(30, 10, 0.035, 12, 40))
+def _aom_av1(wanted: _Wanted) -> dict[str, Any]:
+    options = _rated(wanted, Quality(30, 10, 0.035, 12, 40))
     options.setdefault("b:v:0", 0)
-    return options | {"cpu-used": target.preset or 8, "row-mt": 1}
+    return options | {"cpu-used": wanted.target.preset or 8, "row-mt": 1}
 
 
-def _scaled(scale: float) -> Callable[[VideoCoding, VideoTarget, float | None], dict[str, Any]]:
+def _scaled(scale: float) -> _Options:
     """Return options for an encoder with a scale of quantisers, of which `scale` is a fine one."""
 
-    def options(coding: VideoCoding, target: VideoTarget, told: float | None) -> dict[str, Any]:
+    def options(wanted: _Wanted) -> dict[str, Any]:
+        target = wanted.target
         if target.bitrate:
             return {"b:v:0": target.bitrate}
         return {"q:v:0": target.quality if target.quality is not None else scale}
@@ -226,13 +242,10 @@ def _scaled(scale: float) -> Callable[[VideoCoding, VideoTarget, float | None], 
     return options
 
 
-def _prores(coding: VideoCoding, target: VideoTarget, told: float | None) -> dict[str, Any]:
+def _prores(wanted: _Wanted) -> dict[str, Any]:
+    coding, target = wanted.coding, wanted.target
     named = (target.profile or coding.profile or "standard").lower().replace(" ", "")
     return {"profile:v:0": _PRORES.get(named, 3)}
-
-
-def _ffv1(coding: VideoCoding, target: VideoTarget, told: float | None) -> dict[str, Any]:
-    return {"level": 3, "slicecrc": 1}
 
 
 _ENCODERS: dict[str, tuple[_Encoder, ...]] = {
@@ -246,5 +259,5 @@ _ENCODERS: dict[str, tuple[_Encoder, ...]] = {
     "mjpeg": (_Encoder("mjpeg", _scaled(2)),),
     "flv1": (_Encoder("flv", _scaled(3)),),
     "prores": (_Encoder("prores_ks", _prores),),
-    "ffv1": (_Encoder("ffv1", _ffv1),),
+    "ffv1": (_Encoder("ffv1", lambda _: {"level": 3, "slicecrc": 1}),),
 }

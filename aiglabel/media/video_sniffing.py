@@ -12,6 +12,7 @@ from aiglabel.errors import CorruptMedia, UnsupportedFormat
 
 _QUICKTIME = {b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
 _MOST_BOXES = 1 << 14
+_MOST_TAGS = 1 << 22
 
 
 class VideoFormat(StrEnum):
@@ -67,7 +68,7 @@ def check_whole(file: BinaryIO, container: VideoFormat) -> None:
     Raises
     ------
     CorruptMedia
-        The end is missing. An FLV does not tell.
+        The end is missing. Matroska does not tell; ffmpeg does when it comes to the end.
     """
     end = file.seek(0, os.SEEK_END)
     if container in ISOBMFF:
@@ -75,7 +76,7 @@ def check_whole(file: BinaryIO, container: VideoFormat) -> None:
     elif container is VideoFormat.AVI:
         stated = 8 + int.from_bytes(read_at(file, 4, 4), "little")
     else:
-        stated = 0
+        stated = _end_of_tags(file, end) if container is VideoFormat.FLV else 0
     if stated > end:
         raise CorruptMedia(
             f"the {container.value.upper()} file ends early: {stated} bytes are promised, "
@@ -99,3 +100,17 @@ def _end_of_boxes(file: BinaryIO, end: int) -> int:
         if at >= end:
             break
     return at
+
+
+def _end_of_tags(file: BinaryIO, end: int) -> int:
+    """Return where the last tag of an FLV ends (Adobe FLV 10.1, E.3: header, then tags)."""
+    at = int.from_bytes(read_at(file, 5, 4), "big") + 4
+    for _ in range(_MOST_TAGS):
+        head = read_at(file, at, 4)
+        if len(head) < 4 or head[0] & 0x1F not in (8, 9, 18):
+            break
+        size = 11 + int.from_bytes(head[1:], "big")
+        if at + size > end:
+            return at + size
+        at += size + 4
+    return 0
