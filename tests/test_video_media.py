@@ -165,7 +165,7 @@ def rich(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "-i", folder / "t.txt", "-map", "0", "-map", "1", "-map", "2", "-map", "3",
         "-map_metadata", "4", "-map_chapters", "4", "-frames:v", COUNT, "-attach", folder / "s.srt",
         "-metadata:s:t", "mimetype=text/plain", "-metadata:s:a:1", "language=deu",
-        "-vf", "setpts='(N*40+mod(N\\,3)*7+80)/1000/TB',settb=1/1000", "-fps_mode", "passthrough",
+        "-vf", "settb=1/1000,setpts='N*40+mod(N\\,3)*7+80'", "-fps_mode", "passthrough",
         "-enc_time_base", "1:1000", "-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset",
         "ultrafast", "-bf", "2", "-c:a", "aac", "-disposition:a:1", "forced", folder / "a.mkv",
     )  # fmt: skip
@@ -330,7 +330,12 @@ def test_films_without_film_and_odd_ones(tmp_path: Path) -> None:
         src = clip(tmp_path / "odd.mkv", "ffv1", size=size, count=2, voice=False)
         assert next(video.frames(src)).y.shape == tuple(map(int, reversed(size.split("x"))))
         assert video_works(src)
-    src = clip(tmp_path / "thin.avi", "ffv1 -pix_fmt yuv444p -vf crop=1:2", count=2, voice=False)
+    src = clip(
+        tmp_path / "thin.mkv",
+        "libx264 -pix_fmt yuv444p -vf format=yuv444p,crop=1:2",
+        count=2,
+        voice=False,
+    )
     assert next(video.frames(src)).y.shape == (2, 1)
     assert video_works(src)
     for data in (b"", b"RIFF\0\0\0\0AVI ", b"FLV\x01\5\0\0\0\t\0\0\0\0", b"\x1a\x45\xdf\xa3" * 9,

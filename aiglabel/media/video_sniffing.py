@@ -107,7 +107,10 @@ def _end_of_tags(file: BinaryIO, end: int) -> int:
     at = int.from_bytes(read_at(file, 5, 4), "big") + 4
     for _ in range(_MOST_TAGS):
         head = read_at(file, at, 4)
-        if len(head) < 4 or head[0] & 0x1F not in (8, 9, 18):
+        if len(head) < 4:
+            # Some writers leave out the last number; a cut between two tags cannot be told.
+            return 0 if end in (at, at - 4) else at + 11
+        if head[0] & 0x1F not in (8, 9, 18):
             break
         size = 11 + int.from_bytes(head[1:], "big")
         if at + size > end:
