@@ -162,8 +162,8 @@ def rich(tmp_path_factory: pytest.TempPathFactory) -> Path:
     program(
         "-f", "lavfi", "-i", f"testsrc2=size={SIZE}:rate=25", "-f", "lavfi", "-i",
         "sine=440:duration=0.5", "-f", "lavfi", "-i", "sine=880:duration=0.5", "-i",
-        folder / "s.srt", "-i", folder / "t.txt", "-map", "0", "-map", "1", "-map", "2", "-map", "3",
-        "-map_metadata", "4", "-map_chapters", "4", "-frames:v", COUNT, "-attach",
+        folder / "s.srt", "-i", folder / "t.txt", "-map", "0", "-map", "1", "-map", "2",
+        "-map", "3", "-map_metadata", "4", "-map_chapters", "4", "-frames:v", COUNT, "-attach",
         folder / "s.srt", "-metadata:s:t", "mimetype=text/plain", "-metadata:s:a:1", "language=deu",
         "-vf", "settb=1/1000,setpts='N*40+mod(N\\,3)*7+80'", "-fps_mode", "passthrough",
         "-enc_time_base", "1:1000", "-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset",
