@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import threading
+import time
+from collections import deque
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cache
-from typing import Any
+from typing import IO, Any
 
-from aiglabel.errors import MediaError, UnsupportedFormat
+from aiglabel.errors import CorruptMedia, MediaError, UnsupportedFormat
 
 _TIMEOUT_S = 600
 
@@ -120,3 +124,129 @@ def _output_of(exe: str, *arguments: str) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.decode(errors="replace") if done.returncode == 0 else ""
+
+
+# ---------------------------------------------------------------------- processes
+
+
+class Job:
+    """A running ffmpeg with a clock over every wait, and what it said.
+
+    Parameters
+    ----------
+    process : subprocess.Popen
+    stall : float
+        Seconds that one read or write may take.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], stall: float) -> None:
+        self.process = process
+        self.stall = stall
+        self.late = False
+        self._due: float | None = None
+        self._over = threading.Event()
+        self._first: list[bytes] = []
+        self._last: deque[bytes] = deque(maxlen=20)
+        assert process.stderr is not None
+        self._ear = threading.Thread(target=self._listen, args=(process.stderr,), daemon=True)
+        self._ear.start()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _listen(self, pipe: IO[bytes]) -> None:
+        # A line without end is cut, and only the first and last lines are kept: a broken file can
+        # make ffmpeg complain about every packet.
+        with suppress(ValueError, OSError):
+            while line := pipe.readline(2000):
+                (self._first if len(self._first) < 20 else self._last).append(line)
+
+    def _watch(self) -> None:
+        while not self._over.wait(min(1.0, self.stall / 4)):
+            due = self._due
+            if due is not None and time.monotonic() > due:
+                self.late = True
+                self.process.kill()
+
+    @contextmanager
+    def deadline(self) -> Iterator[None]:
+        """Kill the process if the body takes longer; whoever waits for its pipes then wakes up."""
+        self._due = time.monotonic() + self.stall
+        try:
+            yield
+        finally:
+            self._due = None
+
+    def give(self, piece: bytes | memoryview | None) -> bool:
+        """Write to the process, None for the end; False if it does not listen any more.
+
+        Its own words, which `finish` reads, are then the reason, not the broken pipe.
+        """
+        assert self.process.stdin is not None
+        try:
+            with self.deadline():
+                if piece is None:
+                    self.process.stdin.close()
+                else:
+                    self.process.stdin.write(piece)
+        except OSError:
+            return False
+        return True
+
+    def finish(self, *, writing: bool = False) -> list[str]:
+        """Wait for the end, judge it, and return the first and last lines that were said.
+
+        Raises
+        ------
+        MediaError
+            It failed; `CorruptMedia` where it was reading.
+        """
+        with self.deadline():
+            code = self.process.wait()
+        self._ear.join(timeout=5)
+        said = [line.decode(errors="replace").strip() for line in (*self._first, *self._last)]
+        last = next((line for line in reversed(said) if line), "no reason given")
+        if self.late:
+            raise MediaError(f"ffmpeg did nothing for {self.stall:.0f} s and was stopped")
+        if code != 0:
+            raise (MediaError if writing else CorruptMedia)(f"ffmpeg failed: {last}")
+        return said
+
+    def close(self) -> None:
+        """End the process, whatever it does."""
+        self._over.set()
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if pipe:
+                with suppress(OSError):
+                    pipe.close()
+
+
+@contextmanager
+def running(
+    arguments: list[str], *, stdin: int, stall: float, exe: str | None = None, level: str = "error"
+) -> Iterator[Job]:
+    """Start ffmpeg, and end it with the body.
+
+    Parameters
+    ----------
+    arguments : list of str
+    stdin : int
+        ``subprocess.PIPE`` where it is given data, then its output goes nowhere; else its output
+        can be read.
+    stall : float
+        Seconds that one read or write may take.
+    exe : str, optional
+    level : str
+        How much it says.
+    """
+    command = [exe or ffmpeg_exe(), "-hide_banner", "-loglevel", level, *arguments]
+    stdout = subprocess.DEVNULL if stdin == subprocess.PIPE else subprocess.PIPE
+    try:
+        process = subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE)
+    except OSError as exc:
+        raise MediaError(f"ffmpeg did not run: {exc}") from exc
+    job = Job(process, stall)
+    try:
+        yield job
+    finally:
+        job.close()

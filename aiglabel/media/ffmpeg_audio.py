@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import re
 import subprocess
-import threading
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -141,10 +138,10 @@ def read_blocks(path: str, coding: Coding, size: int, *, seconds: float) -> Iter
     stream = graph.input(f"file:{path}", **source_options(coding.container))
     arguments = stream.output("pipe:1", t=seconds, **target).get_args()
     frame = 4 * coding.channels
-    with _running(["-nostdin", *arguments], stdin=subprocess.DEVNULL) as job:
+    with ffmpeg.running(["-nostdin", *arguments], stdin=subprocess.DEVNULL, stall=_STALL_S) as job:
         assert job.process.stdout is not None
         while True:
-            with job.deadline(_STALL_S):
+            with job.deadline():
                 raw = job.process.stdout.read(size * frame)
             whole = len(raw) // frame * frame
             if whole:
@@ -220,7 +217,7 @@ def encode(
     for stream in maps:
         arguments += ["-map", stream]
     arguments += graph.input("-").output(f"file:{dst}", **target).get_args()[2:]
-    with _running(["-y", *arguments], stdin=subprocess.PIPE, exe=exe) as job:
+    with ffmpeg.running(["-y", *arguments], stdin=subprocess.PIPE, stall=_STALL_S, exe=exe) as job:
         taken = all(job.give(piece) for piece in pieces)
         taken &= job.give(None)
         job.finish(writing=True)
@@ -241,93 +238,3 @@ def vorbis_takes(exe: str, channels: int, rate: int, bitrate: int) -> bool:
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0
-
-
-# ---------------------------------------------------------------------- processes
-
-
-class _Job:
-    """A running ffmpeg with a clock over every wait, and the end of what it said."""
-
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self.process = process
-        self.late = False
-        self._lines: deque[bytes] = deque(maxlen=20)
-        assert process.stderr is not None
-        self._ear = threading.Thread(target=self._listen, args=(process.stderr,), daemon=True)
-        self._ear.start()
-
-    def _listen(self, pipe: IO[bytes]) -> None:
-        # A line without end is cut, and only the last lines are kept: a broken file can make
-        # ffmpeg complain about every packet.
-        with suppress(ValueError, OSError):
-            while line := pipe.readline(2000):
-                self._lines.append(line)
-
-    @contextmanager
-    def deadline(self, seconds: float) -> Iterator[None]:
-        """Kill the process if the body takes longer; whoever waits for its pipes then wakes up."""
-        timer = threading.Timer(seconds, self._expire)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-
-    def _expire(self) -> None:
-        self.late = True
-        self.process.kill()
-
-    def give(self, piece: bytes | None) -> bool:
-        """Write to the process, None for the end; False if it does not listen any more.
-
-        Its own words, which `finish` reads, are then the reason, not the broken pipe.
-        """
-        assert self.process.stdin is not None
-        try:
-            with self.deadline(_STALL_S):
-                if piece is None:
-                    self.process.stdin.close()
-                else:
-                    self.process.stdin.write(piece)
-        except OSError:
-            return False
-        return True
-
-    def finish(self, *, writing: bool = False) -> None:
-        """Wait for the end and judge it.
-
-        Raises
-        ------
-        MediaError
-            It failed; `CorruptMedia` where it was reading.
-        """
-        with self.deadline(_STALL_S):
-            code = self.process.wait()
-        self._ear.join(timeout=5)
-        said = [line.decode(errors="replace").strip() for line in self._lines]
-        last = next((line for line in reversed(said) if line), "no reason given")
-        if self.late:
-            raise MediaError(f"ffmpeg did nothing for {_STALL_S:.0f} s and was stopped")
-        if code != 0:
-            raise (MediaError if writing else CorruptMedia)(f"ffmpeg failed: {last}")
-
-
-@contextmanager
-def _running(arguments: list[str], *, stdin: int, exe: str | None = None) -> Iterator[_Job]:
-    command = [exe or ffmpeg.ffmpeg_exe(), "-hide_banner", "-loglevel", "error", *arguments]
-    stdout = subprocess.DEVNULL if stdin == subprocess.PIPE else subprocess.PIPE
-    try:
-        process = subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE)
-    except OSError as exc:
-        raise MediaError(f"ffmpeg did not run: {exc}") from exc
-    try:
-        yield _Job(process)
-    finally:
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            if pipe:
-                with suppress(OSError):
-                    pipe.close()

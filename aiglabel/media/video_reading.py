@@ -1,0 +1,148 @@
+"""An open film: looked at once, then read frame by frame."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, BinaryIO
+
+from aiglabel.errors import CorruptMedia, MediaError, ResourceLimit
+from aiglabel.media import ffmpeg, ffmpeg_video
+from aiglabel.media.atomic import Source, read_source
+from aiglabel.media.limits import Limits
+from aiglabel.media.sound_reading import blaming
+from aiglabel.media.video_coding import VideoCoding
+from aiglabel.media.video_nut import NutReader
+from aiglabel.media.video_sniffing import check_whole, sniff_video
+
+_PIPE_BYTES = 1 << 20
+_F_SETPIPE_SZ = 1031  # Linux; fcntl names it from Python 3.10 on only where it is known
+
+
+@dataclass(frozen=True)
+class OpenVideo:
+    """A film that was looked at: a path for ffmpeg, and how it is coded."""
+
+    path: str
+    coding: VideoCoding
+    limits: Limits
+
+
+@contextmanager
+def opened(src: Source, limits: Limits) -> Iterator[OpenVideo]:
+    """Look at a source; bytes become a temporary file.
+
+    ``Limits.max_bytes`` is for what is held in memory: a film on disk may be larger.
+    """
+    with ExitStack() as stack:
+        with blaming(src):
+            given = _open(src, limits, stack)
+        yield given
+
+
+def _open(src: Source, limits: Limits, stack: ExitStack) -> OpenVideo:
+    if isinstance(src, str | os.PathLike):
+        path = os.fspath(src)
+    else:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="aiglabel-"))
+        path = str(Path(folder) / "source")
+        Path(path).write_bytes(read_source(src, limits))
+    with _regular_file(path) as file:
+        container = sniff_video(file)
+        check_whole(file, container)
+    coding = ffmpeg_video.look(path, container, limits)
+    if (coding.seconds or 0.0) > limits.max_seconds:
+        raise ResourceLimit(
+            f"the film is {coding.seconds:.0f} s long, the limit is {limits.max_seconds:.0f} s",
+            remedy="Raise Limits.max_seconds if the file is trusted",
+        )
+    return OpenVideo(path, coding, limits)
+
+
+@contextmanager
+def _regular_file(path: str) -> Iterator[BinaryIO]:
+    try:
+        status = Path(path).stat()
+    except ValueError as exc:  # a NUL in the name
+        raise MediaError(f"cannot be read: {exc}") from exc
+    if not stat.S_ISREG(status.st_mode):
+        raise MediaError("not a regular file")
+    with Path(path).open("rb") as file:
+        yield file
+
+
+class FrameReader:
+    """The frames of a film, one after the other, into buffers of the caller.
+
+    Parameters
+    ----------
+    job : ffmpeg.Job
+        From `ffmpeg_video.reading`.
+    given : OpenVideo
+    """
+
+    def __init__(self, job: ffmpeg.Job, given: OpenVideo) -> None:
+        assert job.process.stdout is not None
+        self.job = job
+        self._coding = given.coding
+        self._limits = given.limits
+        widen(job.process.stdout)
+        self.size = given.coding.pixel_format.size(given.coding.width, given.coding.height)
+        self.count = 0
+        with job.deadline():
+            try:
+                self._nut = NutReader(job.process.stdout)  # type: ignore[arg-type]
+            except CorruptMedia:
+                job.finish()  # its own words are the better reason
+                raise
+        self.stream = self._nut.stream
+        if (self.stream.width, self.stream.height) != (given.coding.width, given.coding.height):
+            raise CorruptMedia("the frames are not as large as the file says")
+
+    def read(self, picture: bytearray) -> int | None:
+        """Fill `picture`, `size` bytes, and return its time in ticks of `stream.time_base`.
+
+        None at the end.
+
+        Raises
+        ------
+        MediaError
+            ffmpeg failed or stalls, frames are damaged, or there is none.
+        ResourceLimit
+            The film is too long.
+        """
+        with self.job.deadline():
+            found = self._nut.next_frame()
+            if found is not None:
+                pts, size = found
+                if size != self.size:
+                    raise CorruptMedia("the frames are not as large as the file says")
+                self._nut.read_into(memoryview(picture))
+        if found is None:
+            self._judge()
+            return None
+        self.count += 1
+        if pts * self.stream.time_base > self._limits.max_seconds + 86_400:
+            raise ResourceLimit(
+                f"the film is longer than the limit of {self._limits.max_seconds:.0f} s",
+                remedy="Raise Limits.max_seconds if the file is trusted",
+            )
+        return pts
+
+    def _judge(self) -> None:
+        ffmpeg_video.check_read(self.job.finish(), self._coding.container)
+        if not self.count:
+            raise CorruptMedia("no frame of the video could be decoded")
+
+
+def widen(pipe: IO[bytes]) -> None:
+    """Let a pipe hold a megabyte, where the system can: fewer switches between processes."""
+    with suppress(ImportError, OSError, AttributeError):
+        import fcntl
+
+        fcntl.fcntl(pipe, _F_SETPIPE_SZ, _PIPE_BYTES)

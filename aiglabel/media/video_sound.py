@@ -1,0 +1,120 @@
+"""A labelled sound in the place of a film's first sound track."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from aiglabel.errors import MediaError
+from aiglabel.media import ffmpeg, ffmpeg_audio, sound
+from aiglabel.media.limits import Limits
+from aiglabel.media.sound_coding import Coding
+from aiglabel.media.video_coding import VideoCoding
+from aiglabel.media.video_reading import OpenVideo
+from aiglabel.media.video_sniffing import VideoFormat
+from aiglabel.media.video_tracks import input_options
+
+_LOOK_S = 60.0
+_ENCODERS = {
+    "aac": "aac", "mp3": "libmp3lame", "opus": "libopus", "vorbis": "libvorbis", "flac": "flac",
+    "alac": "alac", "ac3": "ac3", "eac3": "eac3", "mp2": "mp2",
+}  # fmt: skip
+_HELD = {
+    VideoFormat.MP4: ("aac", "mp3", "alac", "ac3", "eac3", "opus", "flac"),
+    VideoFormat.MOV: ("aac", "mp3", "alac", "ac3"),
+    VideoFormat.MKV: tuple(_ENCODERS),
+    VideoFormat.WEBM: ("opus", "vorbis"),
+    VideoFormat.AVI: ("mp3", "aac", "ac3", "mp2"),
+    VideoFormat.FLV: ("aac", "mp3"),
+}
+
+
+@dataclass(frozen=True)
+class NewSound:
+    """A sound file, its coding, where it begins in the film (s), and the track it replaces."""
+
+    path: str
+    coding: Coding
+    start: float
+    index: int
+    bitrate: int | None
+
+    def arguments(self) -> list[str]:
+        """Return it as an input of ffmpeg."""
+        options = ["-itsoffset", f"{self.start:.6f}", "-copyts"]
+        for key, value in ffmpeg_audio.source_options(self.coding.container).items():
+            options += [f"-{key}", str(value)]
+        return [*options, "-i", f"file:{self.path}"]
+
+    def instead(
+        self, codecs: dict[int, str], coding: VideoCoding, container: VideoFormat
+    ) -> dict[int, str]:
+        """Return `codecs` with the way this sound is written."""
+        old = next(t.codec for t in coding.tracks if t.index == self.index)
+        held = _HELD[container]
+        # A codec that was lossless at the sound's side may become the source's lossy one.
+        wanted = old if old in held else held[0]
+        codec = "copy" if self.coding.codec == wanted else _ENCODERS[wanted]
+        if old.startswith("pcm_") and container in (
+            VideoFormat.MOV, VideoFormat.MKV, VideoFormat.AVI,
+        ):  # fmt: skip
+            codec = "copy" if self.coding.codec == "pcm" else old
+        return codecs | {self.index: codec}
+
+
+def new_sound(path: str, given: OpenVideo) -> NewSound:
+    """Return the sound file `path` as what replaces the first sound of a film.
+
+    Raises
+    ------
+    MediaError
+        The film has no sound, or the file is none.
+    """
+    first = next((t for t in given.coding.tracks if t.kind == "audio"), None)
+    if first is None:
+        raise MediaError("the film has no sound that could be replaced", path=given.path)
+    coding = sound.probe(path, limits=Limits(max_bytes=1 << 62))
+    return NewSound(path, coding, begins(given, first.index), first.index, first.bitrate)
+
+
+def begins(given: OpenVideo, index: int) -> float:
+    """Return when the first sample of a sound track is heard, seconds on the film's clock."""
+    command = [ffmpeg.ffmpeg_exe(), "-hide_banner", "-loglevel", "error", "-nostdin", "-copyts"]
+    command += [*input_options(given.coding.container), "-i", f"file:{given.path}"]
+    command += ["-map", f"0:{index}", "-frames:a", "1", "-f", "framecrc", "pipe:1"]
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_LOOK_S
+        )
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        raise MediaError(f"ffmpeg did not run: {exc}") from exc
+    said = done.stdout.decode(errors="replace")
+    base = re.search(r"^#tb 0: (\d{1,9})/(\d{1,9})$", said, re.MULTILINE)
+    first = re.search(r"^0, *-?\d+, *(-?\d{1,18}),", said, re.MULTILINE)
+    if not base or not first or not int(base[2]):
+        return 0.0
+    return float(int(first[1]) * Fraction(int(base[1]), int(base[2])))
+
+
+def extract(given: OpenVideo, dst: Path) -> None:
+    """Write the first sound track to `dst` as WAV (RF64 where it is long).
+
+    Raises
+    ------
+    MediaError
+        There is none, or it cannot be decoded.
+    """
+    first = next((t for t in given.coding.tracks if t.kind == "audio"), None)
+    if first is None:
+        raise MediaError("the film has no sound", path=given.path)
+    codec = "pcm_s16le" if first.codec in ("pcm_s16le", "pcm_u8") else "pcm_f32le"
+    arguments = [*input_options(given.coding.container), "-i", f"file:{given.path}"]
+    arguments += ["-map", f"0:{first.index}", "-c:a", codec, "-rf64", "auto"]
+    arguments += ["-map_metadata", "-1", "-f", "wav", f"file:{dst}"]
+    with ffmpeg.running(
+        ["-nostdin", "-y", *arguments], stdin=subprocess.PIPE, stall=24 * 3600.0
+    ) as job:
+        job.finish()

@@ -1,0 +1,360 @@
+"""A film to a new one, each frame changed on its way: reader, marker and writer at the same time.
+
+Two processes and two threads: ffmpeg decodes; a thread takes its frames; the caller's function
+changes them; a thread hands them to an ffmpeg that encodes. Four frames at most are under way, so
+memory does not grow with the length, and no part waits for another that is not the slowest.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import queue
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from aiglabel.errors import MediaError
+from aiglabel.media import ffmpeg, ffmpeg_video, video_nut, video_tracks
+from aiglabel.media.ffmpeg_video import STALL_S
+from aiglabel.media.video_coding import Frame, VideoCoding, VideoTarget
+from aiglabel.media.video_encoders import Plan, planned
+from aiglabel.media.video_matrix import copy_matrix
+from aiglabel.media.video_reading import FrameReader, OpenVideo, widen
+from aiglabel.media.video_sniffing import ISOBMFF, VideoFormat
+from aiglabel.media.video_sound import NewSound
+
+Change = Callable[[Frame], None]
+Progress = Callable[[float, float | None], None]
+
+_BUFFERS = 4
+_FINISH_S = 3600.0  # the last frames, and moving the index of a large MP4 to its front
+_GRID = ("mpeg2video",)  # codecs whose times are those of a fixed rate
+_MPEG4_MOST = 65_535  # ticks a second
+# What matroska's statistics say of the old track.
+_STALE = ("BPS", "DURATION", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", "_STATISTICS_WRITING_APP",
+          "_STATISTICS_WRITING_DATE_UTC", "_STATISTICS_TAGS")  # fmt: skip
+_DISPOSITIONS = {"default", "dub", "original", "comment", "forced", "captions", "descriptions",
+                 "hearing impaired", "visual impaired", "clean effects"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a transcode did.
+
+    Parameters
+    ----------
+    frames : int
+    container : VideoFormat
+    codec : str
+    options : dict
+        The encoder's options.
+    notes : tuple of str
+        Plain sentences on what is not as in the source.
+    """
+
+    frames: int
+    container: VideoFormat
+    codec: str
+    options: dict[str, Any]
+    notes: tuple[str, ...]
+
+
+def produce(
+    given: OpenVideo,
+    path: Path,
+    change: Change,
+    target: VideoTarget,
+    sound: NewSound | None,
+    folder: Path,
+    progress: Progress | None,
+) -> Written:
+    """Write the film to `path`, which may exist; see `aiglabel.media.video.transcode`."""
+    plan = planned(given.coding, target)
+    kept = video_tracks.kept(given.path, given.coding, plan.container, plan.exe, folder)
+    if sound:
+        kept = replace(kept, codecs=sound.instead(kept.codecs, given.coding, plan.container))
+    turned, notes = _rotation(given.coding, plan)
+    with ExitStack() as stack:
+        job = stack.enter_context(ffmpeg_video.reading(given.path, given.coding))
+        reader = FrameReader(job, given)
+        arguments = [
+            *(["-f", "nut", "-copyts", "-noautorotate", *turned, "-i", "pipe:0"]),
+            *("-copyts", *video_tracks.input_options(given.coding.container)),
+            *("-i", f"file:{given.path}"),
+            *(sound.arguments() if sound else []),
+            *_maps(given.coding, plan, kept.codecs, sound),
+            *_output(given.coding, plan, target),
+            f"file:{path}",
+        ]
+        writer = stack.enter_context(
+            ffmpeg.running(["-y", *arguments], stdin=subprocess.PIPE, stall=STALL_S, exe=plan.exe)
+        )
+        _carry(reader, writer, given, change, progress)
+    if given.coding.container in ISOBMFF and plan.container in ISOBMFF:
+        copy_matrix(given.path, given.coding.stream, str(path), _place(given.coding, kept.codecs))
+    notes = (*given.coding.notes, *plan.notes, *kept.notes, *notes)
+    return Written(reader.count, plan.container, plan.codec, plan.options, notes)
+
+
+# ---------------------------------------------------------------------- frames
+
+
+def _carry(
+    reader: FrameReader,
+    writer: ffmpeg.Job,
+    given: OpenVideo,
+    change: Change,
+    progress: Progress | None,
+) -> None:
+    """Take every frame from the reader through `change` to the writer."""
+    coding, base = given.coding, reader.stream.time_base
+    belt = _Belt(reader, writer)
+    views = {
+        id(picture): coding.pixel_format.planes(picture, coding.width, coding.height)
+        for picture in belt.pictures
+    }
+    try:
+        number = 0
+        while (taken := belt.next()) is not None:
+            pts, picture = taken
+            time = float(pts * base)
+            change(Frame(number, time, views[id(picture)]))
+            belt.give(pts, picture)
+            number += 1
+            if progress:
+                progress(time, coding.seconds)
+        belt.finish()
+    except BaseException:
+        reader.job.close()
+        writer.close()
+        raise
+    finally:
+        belt.stop()
+
+
+class _Belt:
+    """Frames on their way: a thread that reads, one that writes, and buffers that go round.
+
+    The queues need no bounds: there are no more than the `pictures`.
+    """
+
+    def __init__(self, reader: FrameReader, writer: ffmpeg.Job) -> None:
+        self.pictures = [bytearray(reader.size) for _ in range(_BUFFERS)]
+        self._reader, self._writer = reader, writer
+        self._free: queue.SimpleQueue[bytearray | None] = queue.SimpleQueue()
+        self._full: queue.SimpleQueue[tuple[int, bytearray] | BaseException | None] = (
+            queue.SimpleQueue()
+        )
+        self._done: queue.SimpleQueue[tuple[int, bytearray] | None] = queue.SimpleQueue()
+        self._heard = True
+        for picture in self.pictures:
+            self._free.put(picture)
+        self._threads = [
+            threading.Thread(target=work, daemon=True) for work in (self._read, self._write)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def next(self) -> tuple[int, bytearray] | None:
+        """Return the next frame's time in ticks and its bytes; None at the end."""
+        found = self._full.get()
+        if isinstance(found, BaseException):
+            raise found
+        if not self._heard:
+            self._fail()
+        return found
+
+    def give(self, pts: int, picture: bytearray) -> None:
+        """Hand a changed frame on."""
+        self._done.put((pts, picture))
+
+    def finish(self) -> None:
+        """Wait until all is written."""
+        self._done.put(None)
+        self._threads[1].join()
+        self._writer.stall = _FINISH_S
+        if not self._heard:
+            self._fail()
+        _finished(self._writer)
+
+    def stop(self) -> None:
+        """Let the threads end."""
+        self._free.put(None)
+        self._done.put(None)
+        for thread in self._threads:
+            thread.join(timeout=10)
+
+    def _fail(self) -> None:
+        _finished(self._writer)
+        raise MediaError("ffmpeg stopped before the end of the film")
+
+    def _read(self) -> None:
+        try:
+            while (picture := self._free.get()) is not None:
+                pts = self._reader.read(picture)
+                self._full.put(None if pts is None else (pts, picture))
+                if pts is None:
+                    return
+        except BaseException as exc:  # raised again where the frames are taken
+            self._full.put(exc)
+
+    def _write(self) -> None:
+        assert self._writer.process.stdin is not None
+        widen(self._writer.process.stdin)
+        self._heard = self._writer.give(video_nut.head(self._reader.stream))
+        while (done := self._done.get()) is not None:
+            pts, picture = done
+            if self._heard:
+                self._heard = self._writer.give(
+                    video_nut.frame_head(pts, len(picture))
+                ) and self._writer.give(memoryview(picture))
+            self._free.put(picture)
+        if self._heard:
+            self._heard = self._writer.give(None)
+
+
+def _finished(writer: ffmpeg.Job) -> None:
+    try:
+        writer.finish(writing=True)
+    except MediaError as exc:
+        if "No space left on device" in exc.reason:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from exc
+        raise
+
+
+# ---------------------------------------------------------------------- arguments
+
+
+def _order(coding: VideoCoding, codecs: dict[int, str]) -> list[int]:
+    return sorted({coding.stream, *codecs})
+
+
+def _place(coding: VideoCoding, codecs: dict[int, str]) -> int:
+    return _order(coding, codecs).index(coding.stream)
+
+
+def _maps(
+    coding: VideoCoding, plan: Plan, codecs: dict[int, str], sound: NewSound | None
+) -> list[str]:
+    """Return which streams are written, how, and where each takes its tags from."""
+    arguments = ["-map_metadata", "1", "-map_chapters", "1"]
+    for place, index in enumerate(_order(coding, codecs)):
+        film = index == coding.stream
+        new = sound is not None and index == sound.index
+        arguments += ["-map", "0:v:0" if film else "2:a:0" if new else f"1:{index}"]
+        if not film:
+            arguments += [f"-c:{place}", codecs[index]]
+        if new and sound and codecs[index] != "copy" and sound.bitrate:
+            arguments += [f"-b:{place}", str(sound.bitrate)]
+        arguments += [f"-map_metadata:s:{place}", f"1:s:{index}"]
+        if film or new:
+            arguments += [f"-disposition:{place}", _dispositions(coding, index)]
+        if film:
+            for key, value in plan.options.items():
+                arguments += [f"-{key.replace(':v:0', f':{place}')}", str(value)]
+            for key in _STALE:
+                arguments += [f"-metadata:s:{place}", f"{key}="]
+    return arguments
+
+
+def _dispositions(coding: VideoCoding, index: int) -> str:
+    track = next(t for t in coding.tracks if t.index == index)
+    names = [d.replace(" ", "_") for d in track.dispositions if d in _DISPOSITIONS]
+    return "+".join(names) or "0"
+
+
+def _output(coding: VideoCoding, plan: Plan, target: VideoTarget) -> list[str]:
+    tick = _tick(coding, plan)
+    options: dict[str, Any] = {
+        "filter:v:0": ",".join(_filters(coding, plan)),
+        "enc_time_base:v:0": f"{tick.numerator}:{tick.denominator}",
+        "fps_mode:v:0": "passthrough",
+        "max_muxing_queue_size": 4096,
+        # No version strings and no random numbers: the same film gives the same file.
+        "fflags": "+bitexact",
+        "strict": -2,
+    }
+    if plan.container is VideoFormat.AVI and coding.container is not VideoFormat.AVI:
+        options["fps_mode:v:0"] = "cfr"
+    colour = coding.colour
+    tags = {
+        "color_range": colour.range, "colorspace": colour.space, "color_trc": colour.transfer,
+        "color_primaries": colour.primaries, "chroma_sample_location": colour.chroma,
+    }  # fmt: skip
+    options |= {f"{key}:v:0": value for key, value in tags.items() if value}
+    if plan.container in ISOBMFF:
+        flags = "+faststart"
+        if coding.container is VideoFormat.MOV:
+            flags += "+use_metadata_tags"  # QuickTime's own keys, such as com.apple.…
+        ticks = coding.time_base.denominator
+        options |= {"movflags": flags, "video_track_timescale": ticks, "movie_timescale": ticks}
+    options |= dict(target.options)
+    arguments = [part for key, value in options.items() for part in (f"-{key}", str(value))]
+    return [*arguments, "-f", video_tracks.muxer(plan.container)]
+
+
+def _tick(coding: VideoCoding, plan: Plan) -> Fraction:
+    """Return the encoder's time base: the source's, where codec and container can have it."""
+    frame = 1 / coding.rate if coding.rate else coding.time_base
+    if plan.codec in _GRID or (
+        plan.container is VideoFormat.AVI and coding.container is not VideoFormat.AVI
+    ):
+        return frame
+    if plan.codec == "mpeg4" and coding.time_base.denominator > _MPEG4_MOST:
+        return Fraction(1, 60_000) if coding.variable else frame
+    if plan.container is VideoFormat.FLV:
+        return Fraction(1, 1000)
+    return coding.time_base
+
+
+def _filters(coding: VideoCoding, plan: Plan) -> list[str]:
+    colour = coding.colour
+    tags = {
+        "range": colour.range, "colorspace": colour.space, "color_primaries": colour.primaries,
+        "color_trc": colour.transfer,
+    }  # fmt: skip
+    if coding.fields:
+        tags["field_mode"] = "tff" if coding.fields in ("tt", "bt") else "bff"
+    told = ":".join(f"{key}={value}" for key, value in tags.items() if value)
+    filters = [f"setparams={told}"] if told else []
+    if coding.sample_aspect:
+        filters.append(
+            f"setsar={coding.sample_aspect.numerator}/{coding.sample_aspect.denominator}"
+        )
+    if plan.pixels.name != coding.pixel_format.name and colour.range == "pc":
+        filters.append("scale=in_range=full:out_range=full")
+    return [*filters, f"format={plan.pixels.name}"]
+
+
+def _rotation(coding: VideoCoding, plan: Plan) -> tuple[list[str], tuple[str, ...]]:
+    """Return input options that say how players turn the film, and what cannot be said."""
+    if not coding.rotation:
+        return [], ()
+    able = plan.container not in (VideoFormat.AVI, VideoFormat.FLV)
+    both = coding.container in ISOBMFF and plan.container in ISOBMFF
+    if able and ffmpeg_video.turns(plan.exe):
+        return ["-display_rotation:v:0", f"{-coding.rotation:g}"], ()
+    if both:
+        return [], ()
+    note = f"{plan.container.value.upper()} does not say that the film is turned"
+    return [], (f"{note} by {coding.rotation:g} degrees",)
+
+
+def room_for(path: Path, given: OpenVideo) -> None:
+    """Refuse to begin where the disk has not even half of the source's bytes.
+
+    Raises
+    ------
+    OSError
+        ``ENOSPC``.
+    """
+    need = Path(given.path).stat().st_size // 2
+    if shutil.disk_usage(path.parent).free < need:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
