@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aiglabel.containers.sniff import VideoFormat
 from aiglabel.errors import CorruptMedia, MediaError, OutputError, ResourceLimit, UnsupportedFormat
 from aiglabel.media import ffmpeg, ffmpeg_video, sound, video, video_nut
 from aiglabel.media.limits import Limits
 from aiglabel.media.video_coding import Frame, PixelFormat, VideoTarget, worked_in
 from aiglabel.media.video_encoders import Quality
-from aiglabel.media.video_sniffing import VideoFormat
 
 MEDIA = Path(__file__).resolve().parents[2] / "shared" / "media"
 SIZE = "64x48"

@@ -15,11 +15,12 @@ from fractions import Fraction
 from functools import cache
 from typing import Any
 
+from aiglabel.containers.sniff import VideoFormat
 from aiglabel.errors import CorruptMedia, MediaError
 from aiglabel.media import ffmpeg
 from aiglabel.media.limits import Limits
 from aiglabel.media.video_coding import Colour, Track, VideoCoding, worked_in
-from aiglabel.media.video_sniffing import ISOBMFF, VideoFormat
+from aiglabel.media.video_whole import ISOBMFF
 
 STALL_S = 120.0
 _LOOK_S = 60.0

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aiglabel.media.video_sniffing import VideoFormat
+from aiglabel.containers.sniff import VideoFormat
 
 Plane = NDArray[np.uint8] | NDArray[np.uint16]
 

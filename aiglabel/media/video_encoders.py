@@ -16,10 +16,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from aiglabel.containers.sniff import VideoFormat
 from aiglabel.errors import UnsupportedFormat
 from aiglabel.media import ffmpeg, ffmpeg_video
 from aiglabel.media.video_coding import PixelFormat, VideoCoding, VideoTarget
-from aiglabel.media.video_sniffing import ISOBMFF, VideoFormat
+from aiglabel.media.video_whole import ISOBMFF
 
 # The first is what other codecs become.
 CODECS: dict[VideoFormat, tuple[str, ...]] = {

@@ -18,7 +18,7 @@ from aiglabel.media.limits import Limits
 from aiglabel.media.sound_reading import blaming
 from aiglabel.media.video_coding import VideoCoding
 from aiglabel.media.video_nut import NutReader
-from aiglabel.media.video_sniffing import check_whole, sniff_video
+from aiglabel.media.video_whole import check_whole, container_of
 
 _PIPE_BYTES = 1 << 20
 _F_SETPIPE_SZ = 1031  # Linux; fcntl names it from Python 3.10 on only where it is known
@@ -53,7 +53,7 @@ def _open(src: Source, limits: Limits, stack: ExitStack) -> OpenVideo:
         path = str(Path(folder) / "source")
         Path(path).write_bytes(read_source(src, limits))
     with _regular_file(path) as file:
-        container = sniff_video(file)
+        container = container_of(file)
         check_whole(file, container)
     coding = ffmpeg_video.look(path, container, limits)
     if (coding.seconds or 0.0) > limits.max_seconds:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from aiglabel.containers.sniff import VideoFormat
 from aiglabel.errors import MediaError
 from aiglabel.media import ffmpeg, ffmpeg_audio, sound
 from aiglabel.media.limits import Limits
 from aiglabel.media.sound_coding import Coding
 from aiglabel.media.video_coding import VideoCoding
 from aiglabel.media.video_reading import OpenVideo
-from aiglabel.media.video_sniffing import VideoFormat
 from aiglabel.media.video_tracks import input_options
 
 _LOOK_S = 60.0

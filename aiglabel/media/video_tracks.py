@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from aiglabel.containers.sniff import VideoFormat
 from aiglabel.media import ffmpeg_video
 from aiglabel.media.video_coding import Track, VideoCoding
-from aiglabel.media.video_sniffing import ISOBMFF, VideoFormat
+from aiglabel.media.video_whole import ISOBMFF
 
 _TRIAL_S = 60.0
 _MUXERS = {VideoFormat.MKV: "matroska"}

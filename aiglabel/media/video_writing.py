@@ -20,6 +20,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from aiglabel.containers.sniff import VideoFormat
 from aiglabel.errors import MediaError
 from aiglabel.media import ffmpeg, ffmpeg_video, video_nut, video_tracks
 from aiglabel.media.ffmpeg_video import STALL_S
@@ -27,8 +28,8 @@ from aiglabel.media.video_coding import Frame, VideoCoding, VideoTarget
 from aiglabel.media.video_encoders import Plan, planned
 from aiglabel.media.video_matrix import copy_matrix
 from aiglabel.media.video_reading import FrameReader, OpenVideo, widen
-from aiglabel.media.video_sniffing import ISOBMFF, VideoFormat
 from aiglabel.media.video_sound import NewSound
+from aiglabel.media.video_whole import ISOBMFF
 
 Change = Callable[[Frame], None]
 Progress = Callable[[float, float | None], None]

@@ -1,44 +1,33 @@
-"""What kind of film a file is, told from its first bytes and its outermost boxes."""
+"""What container a film is in, and whether it is whole, told from its outermost boxes.
+
+A cut or odd film is still a film here: whether it has pictures is the decoder's to tell, where
+`containers.sniff_video` wants to see their track.
+"""
 
 from __future__ import annotations
 
 import os
-from enum import StrEnum
 from typing import BinaryIO
 
-from aiglabel.containers.sniff import HEAD_BYTES, sniff
+from aiglabel.containers.sniff import HEAD_BYTES, VideoFormat, sniff
 from aiglabel.containers.tags import read_at
 from aiglabel.errors import CorruptMedia, UnsupportedFormat
 
+ISOBMFF = (VideoFormat.MP4, VideoFormat.MOV)
 _QUICKTIME = {b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
 _MOST_BOXES = 1 << 14
 _MOST_TAGS = 1 << 22
 
 
-class VideoFormat(StrEnum):
-    """Film formats that are read and written."""
-
-    MP4 = "mp4"
-    MOV = "mov"
-    MKV = "mkv"
-    WEBM = "webm"
-    AVI = "avi"
-    FLV = "flv"
-
-
-ISOBMFF = (VideoFormat.MP4, VideoFormat.MOV)
-
-
-def sniff_video(file: BinaryIO) -> VideoFormat:
-    """Return the film format of an open file; of MP4 it is not told whether it has pictures.
+def container_of(file: BinaryIO) -> VideoFormat:
+    """Return the container of an open file; of MP4 it is not told whether it has pictures.
 
     Raises
     ------
     UnsupportedFormat
         For anything else.
     """
-    head = read_at(file, 0, HEAD_BYTES)
-    found = _found(head)
+    found = _found(read_at(file, 0, HEAD_BYTES))
     if found:
         return found
     raise UnsupportedFormat(
