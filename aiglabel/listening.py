@@ -16,12 +16,10 @@ from aiglabel.media import Limits, sound
 from aiglabel.media.atomic import Source
 from aiglabel.media.sound_coding import Coding, Samples, Sound
 from aiglabel.policy import Policy
-from aiglabel.signal.audio import Detection
+from aiglabel.signal.audio import LISTENED, Detection
 
 MARKS = (audible.MARK, WATERMARK)
 """The marks that are heard, not read."""
-
-_PIECE = watermark.LISTENED
 
 
 def listen(
@@ -53,7 +51,7 @@ def listen(
         ``seconds``, ``rate``, ``channels``, ``codec``; as far as they are known.
     """
     try:
-        coding = source.coding if isinstance(source, Sound) else sound.probe(source, limits=limits)
+        coding = _coding(source, limits)
         voices = policy.audible.own_voices
     except MediaError as error:
         problems.append(error)
@@ -96,7 +94,7 @@ def detect(
     MediaError
         When the sound cannot be decoded, holds no sample, or cannot carry the mark.
     """
-    coding = source.coding if isinstance(source, Sound) else sound.probe(source, limits=limits)
+    coding = _coding(source, limits)
     if why := watermark.refusal(coding.rate, coding.channels):
         raise MediaError(why)
     marks = watermark.Listener(
@@ -111,8 +109,12 @@ def detect(
     return found
 
 
+def _coding(source: Source | Sound, limits: Limits) -> Coding:
+    return source.coding if isinstance(source, Sound) else sound.probe(source, limits=limits)
+
+
 def _pieces(source: Source | Sound, coding: Coding, limits: Limits) -> Iterable[Samples]:
-    size = round(_PIECE * coding.rate)
+    size = round(LISTENED * coding.rate)
     if isinstance(source, Sound):
         starts = range(0, source.y.shape[1], size)
         return (source.y[:, start : start + size] for start in starts)

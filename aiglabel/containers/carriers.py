@@ -45,7 +45,7 @@ def read_xmp(data: bytes, fmt: AnyFormat) -> list[bytes]:
         For rare variants of AVIF and HEIC, named in the message.
     """
     if isinstance(fmt, SoundFormat):
-        return sound.read_tags(data, fmt).packets
+        return sound.read_xmp(data, fmt)
     return _FAMILIES[fmt].read_xmp(data)
 
 

@@ -70,6 +70,25 @@ def _read_path(path: str, limits: Limits) -> bytes:
     return data
 
 
+@contextmanager
+def regular_file(path: str) -> Iterator[BinaryIO]:
+    """Open a path for reading that is nothing but a file: no pipe, no device.
+
+    Raises
+    ------
+    MediaError
+        For anything else. An `OSError` goes on.
+    """
+    try:
+        status = Path(path).stat()
+    except ValueError as exc:  # a NUL in the name
+        raise MediaError(f"cannot be read: {exc}") from exc
+    if not stat.S_ISREG(status.st_mode):
+        raise MediaError("not a regular file")
+    with Path(path).open("rb") as file:
+        yield file
+
+
 def atomic_write(dst: str | os.PathLike[str], data: bytes, *, overwrite: bool) -> None:
     """Write `data` to `dst` so that a reader, or a crash, sees the old file or the whole new one.
 

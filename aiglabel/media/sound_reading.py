@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import shutil
-import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,7 +17,7 @@ import numpy as np
 from aiglabel.containers.sniff import SoundFormat, sniff_sound
 from aiglabel.errors import AigLabelError, CorruptMedia, MediaError
 from aiglabel.media import ffmpeg_audio, sound_headers, wave_file
-from aiglabel.media.atomic import Source, read_source
+from aiglabel.media.atomic import Source, read_source, regular_file
 from aiglabel.media.limits import Limits
 from aiglabel.media.sound_coding import Coding, Samples
 
@@ -89,7 +88,8 @@ def _open(src: Source, limits: Limits, stack: ExitStack) -> OpenSound:
         src = data = read_source(src, limits)
         file: BinaryIO = io.BytesIO(data)
     else:
-        file = stack.enter_context(_regular_file(path, limits))
+        file = stack.enter_context(regular_file(path))
+        limits.check_bytes(file.seek(0, os.SEEK_END))
     container = sniff_sound(file)
     if container is SoundFormat.WAV:
         wave = wave_file.read_header(file, limits)
@@ -103,19 +103,6 @@ def _open(src: Source, limits: Limits, stack: ExitStack) -> OpenSound:
         coding = _confirmed(coding, path)
         limits.check_sound(coding.channels, coding.rate, coding.samples or 0)
     return OpenSound(file, path, coding, None, src, limits)
-
-
-@contextmanager
-def _regular_file(path: str, limits: Limits) -> Iterator[BinaryIO]:
-    try:
-        status = Path(path).stat()
-    except ValueError as exc:  # a NUL in the name
-        raise MediaError(f"cannot be read: {exc}") from exc
-    if not stat.S_ISREG(status.st_mode):
-        raise MediaError("not a regular file")
-    limits.check_bytes(status.st_size)
-    with Path(path).open("rb") as file:
-        yield file
 
 
 def spilled(file: BinaryIO, folder: Path) -> str:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO
 
-from aiglabel.errors import CorruptMedia, MediaError, ResourceLimit
+from aiglabel.errors import CorruptMedia, ResourceLimit
 from aiglabel.media import ffmpeg, ffmpeg_video
-from aiglabel.media.atomic import Source, read_source
+from aiglabel.media.atomic import Source, read_source, regular_file
 from aiglabel.media.limits import Limits
 from aiglabel.media.sound_reading import blaming
 from aiglabel.media.video_coding import VideoCoding
@@ -52,7 +51,7 @@ def _open(src: Source, limits: Limits, stack: ExitStack) -> OpenVideo:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="aiglabel-"))
         path = str(Path(folder) / "source")
         Path(path).write_bytes(read_source(src, limits))
-    with _regular_file(path) as file:
+    with regular_file(path) as file:
         container = container_of(file)
         check_whole(file, container)
     coding = ffmpeg_video.look(path, container, limits)
@@ -62,18 +61,6 @@ def _open(src: Source, limits: Limits, stack: ExitStack) -> OpenVideo:
             remedy="Raise Limits.max_seconds if the file is trusted",
         )
     return OpenVideo(path, coding, limits)
-
-
-@contextmanager
-def _regular_file(path: str) -> Iterator[BinaryIO]:
-    try:
-        status = Path(path).stat()
-    except ValueError as exc:  # a NUL in the name
-        raise MediaError(f"cannot be read: {exc}") from exc
-    if not stat.S_ISREG(status.st_mode):
-        raise MediaError("not a regular file")
-    with Path(path).open("rb") as file:
-        yield file
 
 
 class FrameReader:

@@ -74,7 +74,7 @@ class Job(ABC):
 
     @abstractmethod
     def mark(self, origin: Origin, fmt: AnyFormat, clock: Clock) -> EmbedResult:
-        """Decode a file, put the marks in, and `finish` it."""
+        """Decode a file, mark and encode it, have it `described`, and return its `result`."""
 
     # ------------------------------------------------------------------ what all have in common
 

@@ -11,10 +11,12 @@ from aiglabel.errors import UnsupportedFormat
 from aiglabel.evidence import Outcome
 from aiglabel.marks import overlay
 from aiglabel.marks.watermark import MARK as WATERMARK
+from aiglabel.marks.watermark import at_least
 from aiglabel.marks.watermark import pictures as watermark
 from aiglabel.media import Picture
 from aiglabel.pipeline.job import Clock, Job, Origin
 from aiglabel.result import EmbedResult
+from aiglabel.signal.informed import STRENGTHS
 
 _FINER_QUALITY = 80  # JPEG quality at which the watermark holds
 _GLANCE_SIDE = 512  # pixels of the shortest side that reading the marks back needs
@@ -79,7 +81,7 @@ class PictureJob(Job):
         back to the very same coefficients.
         """
         asked = self.policy.watermark.strength
-        for strength in (asked, *watermark.stronger(asked)):
+        for strength in at_least(asked, STRENGTHS):
             yield strength, self.quality
         if fmt is Format.JPEG and self.quality is None:
             yield asked, _FINER_QUALITY

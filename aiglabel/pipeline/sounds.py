@@ -17,13 +17,14 @@ from aiglabel.containers.sniff import AnyFormat, SoundFormat
 from aiglabel.errors import UnsupportedFormat
 from aiglabel.evidence import Outcome
 from aiglabel.marks import audible
-from aiglabel.marks.watermark import MARK
+from aiglabel.marks.watermark import MARK, at_least
 from aiglabel.marks.watermark import sounds as watermark
 from aiglabel.media import sound
 from aiglabel.media.sound_arrays import Like
 from aiglabel.media.sound_coding import Coding, Sound
 from aiglabel.pipeline.job import Clock, Job, Origin
 from aiglabel.result import EmbedResult
+from aiglabel.signal import audio
 
 Float = NDArray[np.float32]
 
@@ -66,7 +67,8 @@ class SoundJob(Job):
         if self.policy.watermark.enabled:
             refused = watermark.refusal(coding.rate, coding.channels)
         marks = self.policy.watermark.enabled and refused is None
-        for strength in self._strengths() if marks else [None]:
+        strengths = at_least(self.policy.watermark.strength, audio.STRENGTHS)
+        for strength in strengths if marks else [None]:
             with clock.step("mark and encode"):
                 coded, labelling, marking = self._write(source, target, strength)
             with clock.step("read back"):
@@ -80,14 +82,11 @@ class SoundJob(Job):
         return self.result(origin, fmt, outcomes, clock, data=coded, sidecar=sidecar, notes=notes)
 
     def _target(self, coding: Coding, origin: Origin | None, fmt: SoundFormat) -> Coding:
-        if origin is not None and fmt is origin.format:
-            kept = coding if self.bitrate is None or coding.lossless else None
-            return kept or replace(coding, bitrate=self.bitrate)
-        return coding.into(fmt, bitrate=self.bitrate)
-
-    def _strengths(self) -> list[str]:
-        asked = self.policy.watermark.strength
-        return [asked, *watermark.stronger(asked)]
+        if origin is None or fmt is not origin.format:
+            return coding.into(fmt, bitrate=self.bitrate)
+        if self.bitrate is None or coding.lossless:
+            return coding
+        return replace(coding, bitrate=self.bitrate)
 
     def _write(
         self, source: _Source, target: Coding, strength: str | None
@@ -123,7 +122,7 @@ class SoundJob(Job):
                 put = replace(put, written=False, detail=detail)
             outcomes.append(put)
         if marking:
-            pieces = sound.blocks(coded, size=round(watermark.LISTENED * rate), limits=self.limits)
+            pieces = sound.blocks(coded, size=round(audio.LISTENED * rate), limits=self.limits)
             heard = watermark.reread(pieces, self.payload, rate=rate, key=self.key)
             outcomes.append(marking.outcome(heard))
         return outcomes

@@ -34,8 +34,9 @@ from aiglabel.signal.audio_marker import (
 )
 
 __all__ = [
-    "CHANNELS", "DEFAULT_STRENGTH", "EFFORTS", "RATES", "STRENGTHS", "WIRE_FORMAT", "Detection",
-    "Marked", "Marker", "Strength", "detect", "detect_any", "embed", "holds", "mark", "tuned",
+    "CHANNELS", "DEFAULT_STRENGTH", "EFFORTS", "LISTENED", "RATES", "SEARCHED", "STRENGTHS",
+    "WIRE_FORMAT", "Detection", "Marked", "Marker", "Strength", "detect", "detect_any", "embed",
+    "holds", "mark", "tuned",
 ]  # fmt: skip
 
 Float = NDArray[np.float32]
@@ -44,10 +45,13 @@ Samples = NDArray[Any]
 WIRE_FORMAT: Final = "aiglabel.audio.1"
 EFFORTS: Final = ("quick", "full")
 
-# Seconds that are marked, or listened to, at once: memory does not grow with the length.
-_AT_ONCE, _LISTENED = 1.0, 60.0
-# Where everything is searched in a long sound: so many pieces.
-_SEARCHED = 3
+LISTENED: Final = 60.0
+"""Seconds that are listened to at once: memory does not grow with the length."""
+SEARCHED: Final = 3
+"""Pieces of a long sound in which everything is searched."""
+
+# Seconds that are marked at once.
+_AT_ONCE = 1.0
 # Times the threshold from which decoding has not failed in trials, and the share of right code
 # bits: otherwise an older mark drowns the new one.
 _SAFE, _AGREEING = 1.3, 0.75
@@ -126,8 +130,8 @@ def embed(
     ValueError
         For another shape, dtype, rate or number of channels.
     """
-    channels = _channels(y)
-    marker = tuned(channels, payload, rate=rate, key=key, strength=strength)
+    marker = tuned(y, payload, rate=rate, key=key, strength=strength)
+    channels = y[None] if y.ndim == 1 else y
     out = np.empty_like(channels)
     written = 0
     step = max(1, round(_AT_ONCE * rate))
@@ -246,7 +250,7 @@ def detect_any(
     if effort not in EFFORTS:
         raise ValueError(f"effort is one of {', '.join(EFFORTS)}")
     pieces = _pieces(channels.shape[1], rate)
-    searched = {at * (len(pieces) - 1) // max(_SEARCHED - 1, 1) for at in range(_SEARCHED)}
+    searched = {at * (len(pieces) - 1) // max(SEARCHED - 1, 1) for at in range(SEARCHED)}
     looks *= len(pieces)
     best: list[tuple[Finding, int] | None] = [None] * len(keys)
     for full in (False, True):
@@ -281,7 +285,7 @@ def _detection(found: Finding, begin: int, *, looks: int, rate: float) -> Detect
 
 def _pieces(count: int, rate: float) -> list[tuple[int, int]]:
     """Bounds of the minutes of a sound; a last one that is short belongs to the one before."""
-    step = round(_LISTENED * rate)
+    step = round(LISTENED * rate)
     begins = range(0, max(count - step // 2, 1), step)
     return list(zip(begins, (*begins[1:], count), strict=True))
 

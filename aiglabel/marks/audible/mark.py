@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,6 @@ from aiglabel.marks.overlay.wording import elements
 from aiglabel.media import sound
 
 MARK = "audible"
-CHUNK: Final = 60.0
-"""Seconds of a sound that are best listened to at once."""
 
 Float = NDArray[np.float32]
 
@@ -206,7 +204,7 @@ class Listener:
         self._skipped = False
 
     def hear(self, y: Float) -> None:
-        """Take the next piece (channels, n), float32, best `CHUNK` seconds of it."""
+        """Take the next piece (channels, n), float32, best a minute of it."""
         begin, self._at = self._at, self._at + y.shape[1]
         if not self._wanted(begin, self._at):
             self._before, self._skipped = None, True

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from aiglabel.evidence import Evidence, Outcome, Status
 from aiglabel.key import Key
-from aiglabel.marks.watermark import COMFORT, MARK, QUICK, THOROUGH, certainty, stated
+from aiglabel.marks.watermark import COMFORT, MARK, QUICK, THOROUGH, certainty, evidence
 from aiglabel.media.picture import Picture
 from aiglabel.signal import detector, image, quality
 from aiglabel.signal.image import Detection
-from aiglabel.signal.informed import STRENGTHS
 
 SHOWS: Final = 3.0
 """Standard deviations of local correlation from which a place counts as marked."""
@@ -74,12 +73,6 @@ def write(picture: Picture, payload: bytes, *, key: Key, strength: str | None = 
     )
 
 
-def stronger(strength: str) -> list[str]:
-    """Return the strengths above `strength`, for when an encoder leaves too little of the mark."""
-    names = list(STRENGTHS)
-    return names[names.index(strength) + 1 :]
-
-
 def holds(picture: Picture, payload: bytes, *, key: Key) -> bool:
     """Whether the first frame, decoded from what was written, still carries `payload`."""
     return image.holds(first_frame(picture), payload, key=key)
@@ -113,24 +106,12 @@ def read(
         if effort != THOROUGH and any(one.payload is not None for one in answers):
             break
     found, key, index = max(seen, key=lambda one: certainty(one[0]))
-    status, detail = stated(found, key, effort)
-    return Evidence(
-        mark=MARK,
-        status=status,
-        statistic=round(found.statistic, 3),
-        threshold=round(found.threshold, 3),
-        p_value=found.p_value,
-        payload=found.payload.hex() if found.payload else None,
+    return evidence(
+        found, key, tried=keys, effort=effort,
         where=f"frame {index + 1} of {len(picture.frames)}" if frames > 1 else None,
-        detail=detail,
-        facts={
-            "keys_tried": [one.id for one in keys],
-            "effort": effort,
-            "key": key.id if found.present else None,
-            **_particulars(found),
-        },
+        facts=_particulars(found),
         presence=None if found.presence is None else _tenths(found.presence),
-    )
+    )  # fmt: skip
 
 
 def _looks(frames: int, effort: str) -> list[tuple[int, str]]:
@@ -144,7 +125,6 @@ def _particulars(found: Detection) -> dict[str, Any]:
     """Which mark was found, and how it lies in the picture; None where there is nothing to say."""
     place = found.geometry if found.present else None
     return {
-        "wire_format": found.wire_format if found.present else None,
         "found": place.step if place else None,
         # Marks of the first format have no tile.
         "tile_pixels": round(place.tile, 1) if place and place.tile else None,

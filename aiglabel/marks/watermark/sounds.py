@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,27 +14,16 @@ from aiglabel.errors import PayloadError
 from aiglabel.evidence import Evidence, Outcome, Status
 from aiglabel.key import Key
 from aiglabel.label import PAYLOAD_BYTES
-from aiglabel.marks.watermark import COMFORT, MARK, QUICK, THOROUGH, certainty, stated
+from aiglabel.marks.watermark import COMFORT, MARK, QUICK, THOROUGH, certainty, evidence
 from aiglabel.signal import audio
-from aiglabel.signal.audio import Detection
+from aiglabel.signal.audio import LISTENED, SEARCHED, Detection
 
 Float = NDArray[np.float32]
 
-LISTENED: Final = 60.0
-"""Seconds of a sound that are best listened to at once."""
-# Of a sound that tells nothing as it is, so many pieces are searched.
-_SEARCHED = 3
 # Where the length of a sound is not known, its pieces are counted as if it lasted a day.
 _MOST_PIECES = 1440
-_SAFE = COMFORT
 # Seconds at the beginning of a sound that its marker is tuned to.
 _TUNED = 20.0
-
-
-def stronger(strength: str) -> list[str]:
-    """Return the strengths above `strength`, for when an encoder leaves too little of the mark."""
-    names = list(audio.STRENGTHS)
-    return names[names.index(strength) + 1 :]
 
 
 def refusal(rate: float, channels: int) -> str | None:
@@ -161,7 +150,7 @@ def reread(blocks: Iterable[Float], payload: bytes, *, rate: int, key: Key) -> D
             best.payload == payload, best.statistic,
         ):  # fmt: skip
             best = found
-        if best.payload == payload and best.statistic >= _SAFE * best.threshold:
+        if best.payload == payload and best.statistic >= COMFORT * best.threshold:
             break
     return best
 
@@ -188,9 +177,7 @@ class Listener:
         self._refusal = refusal(rate, channels)
         known = seconds is not None and math.isfinite(seconds)
         self._pieces = math.ceil(seconds / LISTENED) + 1 if known and seconds else _MOST_PIECES
-        self._searched = {
-            at * (self._pieces - 1) // max(_SEARCHED - 1, 1) for at in range(_SEARCHED)
-        }
+        self._searched = {at * (self._pieces - 1) // max(SEARCHED - 1, 1) for at in range(SEARCHED)}
         self._kept: dict[int, tuple[float, Float]] = {}
         self._count, self._samples = 0, 0
         self._best: list[tuple[Detection, float] | None] = [None] * len(self._keys)
@@ -253,24 +240,14 @@ class Listener:
             if one is not None
         ]
         found, key, begin = max(sure, key=lambda one: certainty(one[0]))
-        status, detail = stated(found, key, self._effort)
         end = min(begin + LISTENED, self._samples / self._rate)
-        return Evidence(
-            mark=MARK,
-            status=status,
-            statistic=round(found.statistic, 3),
-            threshold=round(found.threshold, 3),
-            p_value=found.p_value,
-            payload=found.payload.hex() if found.payload else None,
-            where=f"{begin:.0f} to {end:.0f} s" if found.present and self._count > 1 else None,
-            detail=detail,
+        there = found.present
+        return evidence(
+            found, key, tried=self._keys, effort=self._effort,
+            where=f"{begin:.0f} to {end:.0f} s" if there and self._count > 1 else None,
             facts={
-                "keys_tried": [one.id for one in self._keys],
-                "effort": self._effort,
-                "key": key.id if found.present else None,
-                "wire_format": found.wire_format if found.present else None,
-                "found": found.step if found.present else None,
-                "tempo": round(found.tempo, 3) if found.present else None,
-                "pitch": round(found.pitch, 3) if found.present else None,
+                "found": found.step if there else None,
+                "tempo": round(found.tempo, 3) if there else None,
+                "pitch": round(found.pitch, 3) if there else None,
             },
-        )
+        )  # fmt: skip
