@@ -1,0 +1,62 @@
+"""When a film shows its visible label.
+
+Source: Labeling Measures Art. 4(4): on the starting frame, and also in the middle and at the end
+where that is fitting; GB 45438-2025 5.4: for at least 2 s at normal speed (CN-V-01, CN-V-02).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from aiglabel.errors import LabelError
+
+LEAST_SECONDS = 2.0
+"""What the standard asks for at the start."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class When:
+    """When a film shows its label; at the start in any case.
+
+    Attributes
+    ----------
+    seconds : float
+        For how long at the start, and at the end; from 2.
+    whole : bool
+        From the first frame to the last.
+    end : bool
+        Also in the last `seconds`.
+    at : tuple of (float, float)
+        Also from … to …, seconds after the first frame.
+    """
+
+    seconds: float = 3.0
+    whole: bool = False
+    end: bool = False
+    at: tuple[tuple[float, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not LEAST_SECONDS <= self.seconds < math.inf:
+            raise LabelError(
+                f"a label is shown for {LEAST_SECONDS:g} seconds at least, not {self.seconds:g}",
+                remedy="GB 45438-2025 5.4 asks for 2 s at the start; name more, or leave it out",
+            )
+        spans = tuple(tuple(map(float, span)) for span in self.at)
+        if any(len(span) != 2 or not 0 <= span[0] < span[1] < math.inf for span in spans):
+            raise LabelError(
+                "a label is shown from one second to a later one",
+                remedy="Write at = [[10, 15], [60, 62.5]]",
+            )
+        object.__setattr__(self, "at", spans)
+
+    def shows(self, time: float, length: float | None) -> bool:
+        """Whether the frame at `time` seconds after the first one carries the label.
+
+        `length` is that of the film, None where it is not known: there is then no end.
+        """
+        if self.whole or time < self.seconds:
+            return True
+        if self.end and length is not None and time >= length - self.seconds:
+            return True
+        return any(start <= time < stop for start, stop in self.at)
