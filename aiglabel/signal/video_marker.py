@@ -20,7 +20,7 @@ Luma = NDArray[np.uint8] | NDArray[np.uint16]
 
 STRENGTHS: Final = {
     "invisible": Strength(13.0, 52.0, 48.0, 0.85, masking=0.25),
-    "balanced": Strength(16.0, 49.5, 45.3, 1.2, masking=0.25),
+    "balanced": Strength(19.0, 49.5, 45.3, 1.2, masking=0.25),
     "robust": Strength(22.0, 46.0, 43.5, 2.0, masking=0.25),
 }
 """As of pictures; finer, as many frames carry one message. Busy places carry little more than calm
@@ -101,6 +101,8 @@ class Marker:
         self._cut, self._age = True, _REFRESH
         self.ratios: list[float] = []
         """Peak signal-to-noise ratios of luma, dB, of the frames that were looked at."""
+        self.largest = 0.0
+        """Largest change of a sample in those, grey levels of the film."""
 
     def mark(self, y: Luma) -> None:
         """Mark the next frame in place: luma (height, width), uint8 or uint16."""
@@ -121,6 +123,7 @@ class Marker:
             cv2.min(y, self._white, dst=y)
         if before is not None:
             self.ratios.append(float(cv2.PSNR(before, y, R=self._white)))
+            self.largest = max(self.largest, float(cv2.norm(before, y, cv2.NORM_INF)))
 
     def _differs(self, y: Luma) -> bool:
         """Whether a frame shows something else than the one before."""
