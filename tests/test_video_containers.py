@@ -22,7 +22,6 @@ from aiglabel.containers.sniff import (
     Format,
     SoundFormat,
     VideoFormat,
-    sniff_any,
     sniff_media,
     sniff_sound,
     sniff_video,
@@ -157,7 +156,7 @@ def attempt(step):
 @pytest.mark.parametrize("name", BUILDERS)
 def test_label_is_written_once_and_nothing_else_changes(name, tmp_path):
     data, fmt = made(name), fmt_of(name)
-    assert sniff_video(data) is sniff_any(data) is fmt
+    assert sniff_video(data) is sniff_media(data) is fmt
     before = read_tags(data, fmt)
     assert not labels(before)
     assert not before.c2pa
@@ -303,7 +302,7 @@ def test_large_films_take_little_memory_and_reading():
 def test_films_are_told_and_other_callers_go_on_refusing_them():
     for name in BUILDERS:
         data = made(name)
-        for other in (sniff, sniff_sound, sniff_media):
+        for other in (sniff, sniff_sound):
             with pytest.raises(UnsupportedFormat):
                 other(data)
     for name in ("mkv", "webm", "avi", "flv"):
@@ -318,12 +317,12 @@ def test_films_are_told_and_other_callers_go_on_refusing_them():
 
 def test_sound_alone_is_no_film():
     m4a, mka = sound_only(".m4a"), sound_only(".mka")
-    assert sniff_any(m4a) is SoundFormat.M4A
+    assert sniff_media(m4a) is SoundFormat.M4A
     with pytest.raises(UnsupportedFormat, match="not a video format"):
         sniff_video(m4a)
     with pytest.raises(UnsupportedFormat, match="without video"):
         sniff_video(mka)
-    assert sniff_any(b"\xff\xd8\xff\xe0") is Format.JPEG
+    assert sniff_media(b"\xff\xd8\xff\xe0") is Format.JPEG
     for head, said in ((b"", "empty"), (b"%PDF-1.7", "PDF"), (b"\x30\x26\xb2\x75", "WMA")):
         with pytest.raises(UnsupportedFormat, match=said) as caught:
             sniff_video(head)
@@ -741,7 +740,7 @@ def test_flv_without_metadata():
 
 def survived(data: bytes, fmt: VideoFormat) -> None:
     """Only `MediaError` may come out; what is written must read back, its pictures the same."""
-    attempt(lambda: sniff_any(data))
+    attempt(lambda: sniff_media(data))
     attempt(lambda: read_tags(data, fmt))
     digest = attempt(lambda: coded_digest(data, fmt))
     marked = attempt(lambda: write_label(data, fmt, VALUE))
