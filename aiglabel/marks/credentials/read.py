@@ -89,7 +89,7 @@ def read(
     if beside.status is Status.PRESENT:
         return beside
     inside = look()
-    return beside if inside.status is Status.ABSENT else inside
+    return inside if inside.status in (Status.PRESENT, Status.INVALID) else beside
 
 
 def mime_of(data: bytes | BinaryIO) -> str | None:
