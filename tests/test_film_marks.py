@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from aiglabel.marks.aigc_json import to_fields
 from aiglabel.marks.credentials import Signer, TrustProfile
 from aiglabel.marks.source_types import NEWSCODES
 
+room = sys.modules["aiglabel.marks.credentials.write"]  # the package has a function of that name
 NOBODY = TrustProfile.named("none")
 TRAINED = NEWSCODES + "trainedAlgorithmicMedia"
 OURS = Label.generated(producer="001191440300MA5G49LC9K1YO01", content_id="h-1", model="M")
@@ -230,6 +232,23 @@ def test_a_broken_parent_is_refused_and_nothing_is_left(signer, tmp_path):
     assert done.outcome.facts["parent_codes"] == ["assertion.bmffHash.mismatch"]
     with pytest.raises(MediaError, match="onto itself"):
         credentials.write_file(source, source, VideoFormat.MP4, label=OURS, signer=signer)
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_long_films_are_signed_in_leaves_or_beside(name, signer, tmp_path, monkeypatch):
+    monkeypatch.setattr(room, "_LARGE", 1000)
+    monkeypatch.setattr(room, "_MOST_AVI", 1000)
+    fmt = fmt_of(name)
+    source, target = on_disk(tmp_path, made(name)), tmp_path / "out"
+    done = credentials.write_file(source, target, fmt, label=OURS, signer=signer)
+    assert done.embedded is (fmt is not VideoFormat.AVI)
+    signed = target.read_bytes()
+    assert (b"merkle" in signed) is (name.split(" ")[-1] in ("mp4", "mov", "start", "keys"))
+    assert frames(signed, fmt.suffix) == frames(made(name), fmt.suffix)
+    data = bytearray(signed)
+    data[len(signed) * 2 // 3] ^= 1
+    evidence = credentials.read(bytes(data), fmt.mime, trust=NOBODY, sidecar=done.sidecar)
+    assert (evidence.status, evidence.facts["integrity"]) == (Status.INVALID, "mismatch")
 
 
 def test_a_film_that_embedding_would_damage_gets_a_sidecar(signer, tmp_path, monkeypatch):

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from aiglabel import containers
 from aiglabel.containers import exif
 from aiglabel.containers.bounds import uint
+from aiglabel.containers.mp4_tracks import top_boxes
 from aiglabel.containers.pieces import copying, opened, whole
 from aiglabel.containers.sniff import AnyFormat, Format, SoundFormat, VideoFormat
 from aiglabel.containers.tags import read_at
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 SIDECAR_SUFFIX = ".c2pa"  # of the detached manifest, after the whole name of its file
 
 
+_LARGE = 128 << 20  # bytes of a film from which on its media data are hashed as a tree
+_MOST_AVI = 64 << 20  # the SDK holds one in memory twice, and takes a minute to sign 500 MB
+_UNKNOWN = "application/octet-stream"
 _BARE = (
     SoundFormat.OGG, SoundFormat.OPUS, VideoFormat.MKV, VideoFormat.WEBM, VideoFormat.FLV,
 )  # fmt: skip
@@ -109,7 +113,7 @@ def write(
     -------
     Signed
         With a sidecar where the file takes no manifest (`takes_none`), or embedding would damage
-        it: TIFF of several pages, some HEIC.
+        it: TIFF of several pages, some HEIC; for an AVI over 64 MiB too.
 
     Raises
     ------
@@ -139,7 +143,11 @@ def write_file(
     soft_binding: bool = False,
     title: str = "",
 ) -> SignedFile:
-    """Sign a file on disk whose other marks are in place, in constant memory for a film.
+    """Sign a file on disk whose other marks are in place.
+
+    Memory for a film does not grow with it: 80 MB over the small ones for MP4 and MOV in one piece,
+    up to 550 MB for fragments and with a sidecar, where the SDK hashes in two buffers of 256 MiB.
+    Only an AVI is read back in memory, twice its size.
 
     Parameters
     ----------
@@ -193,7 +201,8 @@ def _write(
         label, fmt, marks=marks, title=title, has_parent=source is not None,
         soft_binding=soft_binding,
     )  # fmt: skip
-    embed = not (_has_pages(coded, fmt) or takes_none(coded, fmt))
+    large = fmt is VideoFormat.AVI and _size(coded) > _MOST_AVI
+    embed = not (_has_pages(coded, fmt) or takes_none(coded, fmt) or large)
     store, stamped = _sign(coded, signed, fmt, definition, signer, source, embed=embed)
     if embed and _damaged(coded, signed, fmt):
         embed = False
@@ -257,22 +266,25 @@ def _sign(
     bytes, bool
         The manifest store, and whether it is timestamped.
     """
+    in_leaves = embed and _fits_leaves(coded, fmt)
+    # Of a film without a manifest inside nothing but its bytes matters, and some kinds cost much.
+    mime = fmt.mime if embed or not isinstance(fmt, VideoFormat) else _UNKNOWN
 
     def build(sdk_signer: c2pa.Signer) -> bytes:
         import c2pa
 
         signed.seek(0)
         signed.truncate()
-        with c2pa.Builder(definition, context(_lists(source))) as builder:
+        with c2pa.Builder(definition, context(_lists(source), in_leaves=in_leaves)) as builder:
             if source is not None:
                 builder.set_intent(c2pa.C2paBuilderIntent.EDIT)
-                mime = mime_of(source.file) or "application/octet-stream"
+                kind = mime_of(source.file) or _UNKNOWN
                 source.file.seek(0)
-                builder.add_ingredient(_ingredient(definition, source), mime, source.file)
+                builder.add_ingredient(_ingredient(definition, source), kind, source.file)
             if not embed:
                 builder.set_no_embed()
             coded.seek(0)
-            store: bytes = builder.sign(sdk_signer, fmt.mime, coded, signed)
+            store: bytes = builder.sign(sdk_signer, mime, coded, signed)
         return store
 
     return signer.run(build)
@@ -305,6 +317,18 @@ def _has_pages(coded: BinaryIO, fmt: AnyFormat) -> bool:
     data = whole(coded)
     first, order = exif.first_directory(data)
     return uint(data, first.link_at, 4, "the offset of the second page", order) != 0
+
+
+def _fits_leaves(coded: BinaryIO, fmt: AnyFormat) -> bool:
+    """Whether it is a long MP4 in one piece: the hash tree the SDK writes of others is wrong."""
+    if fmt not in (VideoFormat.MP4, VideoFormat.MOV) or _size(coded) <= _LARGE:
+        return False
+    kinds = [top.kind for top in top_boxes(coded)]
+    return kinds.count(b"mdat") == 1 and b"moof" not in kinds
+
+
+def _size(file: BinaryIO) -> int:
+    return file.seek(0, os.SEEK_END)
 
 
 def takes_none(coded: bytes | BinaryIO, fmt: AnyFormat) -> bool:
