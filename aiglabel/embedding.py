@@ -14,6 +14,7 @@ from aiglabel.containers.sniff import (
     AnyFormat,
     Format,
     SoundFormat,
+    VideoFormat,
     sniff_media,
 )
 from aiglabel.errors import (
@@ -256,6 +257,8 @@ def _expect(name: str, value: object, kind: type, example: str) -> None:
 
 def format_for(dst: Destination, usual: AnyFormat) -> Any:
     """Return the format of the same kind of media that a destination asks for."""
+    if isinstance(usual, VideoFormat):
+        raise UnsupportedFormat("films are not labelled yet", remedy="Label pictures or sounds")
     if not isinstance(dst, (str, os.PathLike)):
         return usual
     suffix = Path(dst).suffix.lower()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from aiglabel import listening, media
-from aiglabel.containers.sniff import AnyFormat, Format, SoundFormat, sniff_media
+from aiglabel.containers.sniff import AnyFormat, Format, SoundFormat, VideoFormat, sniff_media
 from aiglabel.errors import MediaError, ResourceLimit
 from aiglabel.evidence import Evidence, Status
 from aiglabel.key import Key
@@ -108,6 +108,9 @@ def verify(
         )
         evidence |= heard
         facts = {"kind": "audio", "format": fmt.value if fmt else None, **told}
+    elif isinstance(fmt, VideoFormat):
+        evidence |= {name: _unread(name, "frames are not looked at yet") for name in _PIXEL_MARKS}
+        facts = {"kind": "video", "format": fmt.value}
     else:
         picture = _decode(src if data is None else data, fmt, problems, limits)
         evidence |= _read_pixels(picture, fmt, policy, keys)

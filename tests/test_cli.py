@@ -17,12 +17,14 @@ import numpy as np
 import pytest
 import sounds
 import typer
+from film_files import TITLE, fmt_of, made
 from PIL import Image
 
 from aiglabel.cli.app import app, run
 from aiglabel.cli.exits import Exit, of_labelling, of_verifying
 from aiglabel.cli.output import clean
 from aiglabel.cli.page import as_page
+from aiglabel.containers import video
 
 ROOT = Path(__file__).resolve().parents[1]
 PRODUCER = "001191110102MACQD9K64010000"
@@ -669,6 +671,25 @@ def test_a_folder_of_pictures_and_sounds_is_labelled_and_verified(
     shown = aiglabel("inspect", "out/b.mp3", "--format", "json").json
     assert shown["media"]["codec"] == "mp3"
     assert any(one["key"] == "AIGC" for one in shown["texts"])
+
+
+@pytest.mark.parametrize("name", ["mp4", "mkv", "avi", "flv"])
+def test_a_film_is_inspected(aiglabel: Aiglabel, name: str) -> None:
+    Path("film").write_bytes(video.write_label(made(name), fmt_of(name), '{"Label":"1"}'))
+    done = aiglabel("inspect", "film", "--format", "json")
+    assert done.code == Exit.OK, done.err
+    shown = done.json
+    assert shown["media"]["format"] == name
+    assert shown["marks"]["aigc"]["facts"]["carrier"] == video.canonical_carrier(fmt_of(name))
+    assert shown["marks"]["credentials"]["status"] == "absent"
+    assert {'{"Label":"1"}', TITLE} <= {one["text"] for one in shown["texts"]}
+    kinds = [track["kind"] for track in shown["tracks"]]
+    assert kinds[:2] == ["video", "audio"]
+    text = aiglabel("inspect", "film").out
+    assert "tracks:" in text
+    assert TITLE in text
+    Path("half").write_bytes(made(name)[: len(made(name)) // 2])
+    assert aiglabel("inspect", "half").code == Exit.OK
 
 
 def test_options_of_the_audible_label(aiglabel: Aiglabel, tmp_path: Path) -> None:

@@ -244,6 +244,10 @@ def _finding(finding: Finding) -> str:
 
 def _media(report: Report) -> str:
     facts = report.media
+    if facts.get("kind") == "video":
+        size = f"{facts['width']} × {facts['height']}" if "width" in facts else ""
+        length = f"{facts['seconds']:.1f} s" if facts.get("seconds") else ""
+        return _text(", ".join(filter(None, (facts["format"], facts.get("codec"), size, length))))
     if "seconds" in facts:
         length = f"{facts['seconds']:.1f} s, {facts['rate']} Hz, {facts['channels']} ch"
         return _text(f"{facts['format'] or 'samples'}, {facts['codec']}, {length}")

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from aiglabel import containers
-from aiglabel.containers.sniff import AnyFormat, SoundFormat, sniff_media
+from aiglabel.containers.sniff import AnyFormat, Format, sniff_media
 from aiglabel.errors import SigningError
 from aiglabel.evidence import Evidence, Outcome
 from aiglabel.key import Key
@@ -168,8 +168,8 @@ class Job(ABC):
         if self.label is None:
             return coded, outcomes
         with clock.step("metadata"):
-            # IPTC's properties are those of pictures; of a sound the credentials state the same.
-            picture = None if isinstance(fmt, SoundFormat) else fmt
+            # IPTC's properties are those of pictures; of the rest the credentials state the same.
+            picture = fmt if isinstance(fmt, Format) else None
             states = self.policy.iptc.enabled and picture is not None
             also = iptc.properties(self.label) if states else {}
             if self.policy.aigc.enabled:

@@ -8,15 +8,16 @@ declare about AI is a fifth, and is reported even when the others fail.
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Iterator
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, BinaryIO
 
-from aiglabel.containers.sniff import sniff_media
+from aiglabel.containers.pieces import opened
+from aiglabel.containers.sniff import HEAD_BYTES, sniff_media
+from aiglabel.containers.tags import read_at
 from aiglabel.errors import UnsupportedFormat
 from aiglabel.evidence import Evidence, Status
 from aiglabel.marks.credentials.problems import plain, plain_code
@@ -36,14 +37,18 @@ _Json = dict[str, Any]
 
 
 def read(
-    data: bytes, mime: str | None, *, trust: TrustProfile, sidecar: bytes | None = None
+    data: bytes | BinaryIO,
+    mime: str | None,
+    *,
+    trust: TrustProfile,
+    sidecar: bytes | None = None,
 ) -> Evidence:
     """Look for a C2PA manifest, offline.
 
     Parameters
     ----------
-    data : bytes
-        A whole file of any kind the SDK knows; hostile bytes are fine.
+    data : bytes or open binary file
+        A whole file of any kind the SDK knows, which is read in pieces; hostile bytes are fine.
     mime : str or None
         Its media type as far as known; the SDK goes by the bytes where they tell (`mime_of`).
     trust : TrustProfile
@@ -84,28 +89,35 @@ def read(
     if beside.status is Status.PRESENT:
         return beside
     inside = look()
-    return beside if inside.status is Status.ABSENT else inside
+    return inside if inside.status in (Status.PRESENT, Status.INVALID) else beside
 
 
-def mime_of(data: bytes) -> str | None:
+def mime_of(data: bytes | BinaryIO) -> str | None:
     """Return the media type the first bytes tell, None where they tell nothing.
 
-    Pictures and sounds of the toolkit, and the text format the SDK cannot tell by itself.
+    Pictures, sounds and films of the toolkit, and the text format the SDK cannot tell by itself.
     """
+    file = opened(data)
     try:
-        return sniff_media(data).mime
+        return sniff_media(file).mime
     except UnsupportedFormat:
-        return "image/svg+xml" if b"<svg" in data[:4096] else None
+        return "image/svg+xml" if b"<svg" in read_at(file, 0, HEAD_BYTES) else None
 
 
 def _read_one(
-    data: bytes, kind: str | None, *, trust: TrustProfile, sidecar: bytes | None = None
+    data: bytes | BinaryIO,
+    kind: str | None,
+    *,
+    trust: TrustProfile,
+    sidecar: bytes | None = None,
 ) -> Evidence:
     """Read the embedded manifest, or the detached one where it is given."""
     import c2pa
 
+    file = opened(data)
+    file.seek(0)
     try:
-        with c2pa.Reader(kind, io.BytesIO(data), sidecar, context=context(trust)) as reader:
+        with c2pa.Reader(kind, file, sidecar, context=context(trust)) as reader:
             text, embedded = reader.json(), reader.is_embedded()
         # Python refuses to follow a manifest nested thousands of levels deep.
         store = json.loads(text)
