@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -63,14 +64,21 @@ def empty(film: VideoCoding, level: float = 0.0, number: int = 0) -> Frame:
 def scene(film: VideoCoding, number: int = 0, seed: int = 0) -> Frame:
     """A frame of soft colours and some noise that moves to the left."""
     frame = empty(film, number=number)
-    rng = np.random.default_rng(seed)
-    for plane in frame.planes:
-        coarse = rng.random((9, 24)).astype(np.float32)
-        soft = cv2.resize(coarse, (2 * plane.shape[1], plane.shape[0]))
-        part = np.roll(soft, -3 * number, axis=1)[:, : plane.shape[1]]
-        noise = rng.random(plane.shape) * 0.06
-        plane[:] = ((0.05 + 0.85 * part + noise) * (2**film.bits - 1)).astype(plane.dtype)
+    for channel, plane in enumerate(frame.planes):
+        wide = panorama(plane.shape, film.bits, seed + channel)
+        at = 3 * number % plane.shape[1]
+        plane[:] = wide[:, at : at + plane.shape[1]]
     return frame
+
+
+@lru_cache(maxsize=64)
+def panorama(shape: tuple[int, int], bits: int, seed: int) -> np.ndarray:
+    """A picture twice as wide as the film."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.random((9, 24)).astype(np.float32)
+    soft = cv2.resize(coarse, (2 * shape[1], shape[0])) + 0.07 * rng.random((shape[0], 1))
+    soft += 0.06 * rng.random(soft.shape)
+    return ((0.04 + 0.8 * soft) * (2**bits - 1)).astype(np.uint16)
 
 
 def film_of(film: VideoCoding, count: int = 75) -> Iterator[Frame]:
