@@ -180,6 +180,21 @@ def test_reduced_luma_is_the_frame_made_small() -> None:
     assert np.abs(small - wanted).mean() < 0.01
 
 
+@pytest.mark.parametrize("size", [(1, 2), (2, 1), (20_000, 16), (3, 3)])
+@pytest.mark.parametrize("aspect", [None, Fraction(4), Fraction(1, 4)])
+def test_odd_shapes(size: tuple[int, int], aspect: Fraction | None) -> None:
+    for rotation in (0, 90):
+        film = coding(*size, aspect=aspect, rotation=rotation)
+        frame = empty(film, 0.5)
+        caption = Caption(film, OverlayStyle(), When())
+        caption.burn(frame)
+        evidence = watched(film, [frame])
+        assert caption.outcome().written == (size[1] == 16)
+        if size[1] == 16 and aspect is None:
+            assert evidence.status is Status.PRESENT
+            assert holds_film(caption, [frame], film)
+
+
 # ---------------------------------------------------------------- masks
 
 
@@ -336,6 +351,13 @@ def test_a_film_too_small_for_the_label_stays_as_it_is() -> None:
     assert not outcome.written
     assert "does not fit" in outcome.detail
     assert not holds_film(caption, [frame], film)
+
+
+def test_the_end_of_a_film_that_does_not_tell_its_length() -> None:
+    film = coding(seconds=None)
+    caption = Caption(film, OverlayStyle(), When(end=True))
+    caption.burn(scene(film))
+    assert "not at the end" in caption.outcome().detail
 
 
 def test_no_frames_no_label() -> None:

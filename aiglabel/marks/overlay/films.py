@@ -20,7 +20,7 @@ from aiglabel.marks.overlay.layout import Box, Layout, OverlayStyle, contrast, p
 from aiglabel.marks.overlay.mark import MARK
 from aiglabel.marks.overlay.sighting import LEAST_STEP, LIKENESS, Sighting, reduced
 from aiglabel.marks.overlay.template import Gray
-from aiglabel.marks.overlay.when import When
+from aiglabel.marks.overlay.when import When, usual_seconds
 from aiglabel.marks.overlay.wording import elements
 from aiglabel.media.video_coding import Frame, VideoCoding
 from aiglabel.media.video_display import (
@@ -35,7 +35,6 @@ from aiglabel.media.video_display import (
 
 _CONTRAST_EVERY = 1.0  # seconds between frames on which the contrast is measured
 _CLOCK = 0.01  # seconds by which containers round times
-_USUAL = 1 / 25  # seconds of a frame where nothing tells
 
 
 _Placed = tuple[Cover, Box]
@@ -123,6 +122,8 @@ class Caption:
         ink_height = layout.block.ink_height
         spans = self._closed()
         shown = ", ".join(f"{start:g} to {stop:g} s" for start, stop in spans)
+        if self.when.end and self.coding.seconds is None and not self.when.whole:
+            shown += "; not at the end, as the film does not tell its length"
         return Outcome(
             mark=MARK,
             written=True,
@@ -145,8 +146,7 @@ class Caption:
         """Return the spans; one that is open lasts as long as its last frame usually would."""
         spans = [list(span) for span in self._spans]
         if self._open:
-            rate = self.coding.rate
-            spans[-1][1] = self._last + (float(1 / rate) if rate else _USUAL)
+            spans[-1][1] = self._last + usual_seconds(self.coding)
         return [[round(start, 3), round(stop, 3)] for start, stop in spans]
 
 

@@ -1,8 +1,8 @@
 """Watching a film for its visible label: on the first frame, and for how long from there.
 
 The full search for a label that may be anywhere (`reader`) is made on the first frame, and where
-nothing is there, on two later ones. On all others it is only asked whether the label that was found
-stands at its place (`sighting`), also on those before it was found.
+nothing is there, on a few later ones. On all others it is only asked whether the label that was
+found stands at its place (`sighting`), also on those before it was found.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from aiglabel.marks.overlay.mark import MARK
 from aiglabel.marks.overlay.reader import Found, locate
 from aiglabel.marks.overlay.sighting import LEAST_STEP, LIKENESS, Sight, Sighting, reduced
 from aiglabel.marks.overlay.template import Gray
+from aiglabel.marks.overlay.when import usual_seconds
 from aiglabel.media.video_coding import Frame, VideoCoding
 from aiglabel.media.video_display import display_size, displayed
 
-_SEARCHES = (0.0, 1.0, 2.0)  # seconds after the first frame
-_MOST_KEPT = 64 << 20  # bytes of reduced frames that wait for a label to be found
+_SEARCHES = (0.0, 1.0, 2.0, 5.0)  # seconds after the first frame
+_MOST_KEPT = 48 << 20  # bytes of reduced frames that wait for a label to be found
 _FULL = 0.5  # share of the label's greatest contrast from which on it is there, and not fading
-_USUAL = 1 / 25  # seconds of a frame where nothing tells
 
 
 @dataclass(frozen=True)
@@ -168,8 +168,7 @@ class Watcher:
         times = [seen.time for seen in self._seen]
         watched = self._unbroken(True for _ in times)
         gaps = [after - before for before, after in pairwise(times[:watched])]
-        rate = self._coding.rate
-        usual = median(gaps) if gaps else float(1 / rate) if rate else _USUAL
+        usual = median(gaps) if gaps else usual_seconds(self._coding)
         return [*times[1:watched], *(time + usual for time in times[max(watched - 1, 0) :])]
 
     def _spans(self, shown: list[bool], ends: list[float]) -> list[list[float]]:
