@@ -251,6 +251,15 @@ def test_long_films_are_signed_in_leaves_or_beside(name, signer, tmp_path, monke
     assert (evidence.status, evidence.facts["integrity"]) == (Status.INVALID, "mismatch")
 
 
+def test_an_avi_that_would_fill_the_memory_is_not_looked_into(signer, tmp_path, monkeypatch):
+    reader = sys.modules["aiglabel.marks.credentials.read"]
+    monkeypatch.setattr(reader, "_MOST_RIFF", 1000)
+    data = made("avi")
+    assert credentials.read(data, None, trust=NOBODY).status is Status.ABSENT
+    with pytest.raises(SigningError, match="over 1 GiB"):
+        credentials.write(data, VideoFormat.AVI, label=OURS, signer=signer)
+
+
 def test_a_film_that_embedding_would_damage_gets_a_sidecar(signer, tmp_path, monkeypatch):
     digests = iter((b"before", b"after"))
     monkeypatch.setattr(aiglabel.containers, "coded_digest", lambda *_: next(digests))

@@ -9,16 +9,18 @@ declare about AI is a fifth, and is reported even when the others fail.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from functools import partial
 from itertools import islice
 from typing import Any, BinaryIO
 
+from aiglabel.containers import has_c2pa
 from aiglabel.containers.pieces import opened
 from aiglabel.containers.sniff import HEAD_BYTES, sniff_media
 from aiglabel.containers.tags import read_at
-from aiglabel.errors import UnsupportedFormat
+from aiglabel.errors import MediaError, UnsupportedFormat
 from aiglabel.evidence import Evidence, Status
 from aiglabel.marks.credentials.problems import plain, plain_code
 from aiglabel.marks.credentials.trust import Grade, TrustProfile, context
@@ -26,6 +28,7 @@ from aiglabel.marks.source_types import Meaning, source_type
 
 MARK = "credentials"
 _HOLDING = ("Trusted", "Valid")
+_MOST_RIFF = 1 << 30  # bytes; the SDK holds twice as much in memory
 _MAX_ENTRIES = 200  # of a kind; a hostile manifest may list millions
 _MAX_TEXT = 300
 _CONTENT_MATCH = re.compile(r"assertion\.(data|bmff|boxes|collection)Hash\.match$")
@@ -61,7 +64,8 @@ def read(
     Evidence
         PRESENT: integrity and signature hold, whoever signed. INVALID: a manifest is there, but
         broken, tampered with, or signed with an expired certificate and no timestamp. ABSENT: no
-        manifest. UNDETERMINED: not parseable, or the manifest lies on a server only. `payload` is
+        manifest. UNDETERMINED: not parseable, too large an AVI or WAV, or the manifest lies on a
+        server only. `payload` is
         the first digital source type that means AI. `facts`:
 
         state : ``Trusted``, ``Valid``, ``Invalid`` or None; the SDK's, with misplaced trust undone
@@ -115,6 +119,10 @@ def _read_one(
     import c2pa
 
     file = opened(data)
+    if _overtaxes(file, sidecar):
+        detail = "A C2PA manifest may be there, but AVI and WAV of over 1 GiB are not looked into"
+        facts: _Json = {"state": None, "integrity": "unreadable", "codes": []}
+        return Evidence(mark=MARK, status=Status.UNDETERMINED, detail=detail, facts=facts)
     file.seek(0)
     try:
         with c2pa.Reader(kind, file, sidecar, context=context(trust)) as reader:
@@ -128,6 +136,16 @@ def _read_one(
     except (c2pa.C2paError, ValueError, KeyError, RecursionError) as error:
         return _unreadable(error)
     return _evidence(store, embedded=embedded, trust=trust)
+
+
+def _overtaxes(file: BinaryIO, sidecar: bytes | None) -> bool:
+    """Whether the SDK would read a file of any length into memory."""
+    if file.seek(0, os.SEEK_END) <= _MOST_RIFF or read_at(file, 0, 4) != b"RIFF":
+        return False
+    try:
+        return sidecar is not None or has_c2pa(file, sniff_media(file))
+    except MediaError:
+        return True
 
 
 def _unreadable(error: Exception) -> Evidence:

@@ -145,9 +145,9 @@ def write_file(
 ) -> SignedFile:
     """Sign a file on disk whose other marks are in place.
 
-    Memory for a film does not grow with it: 80 MB over the small ones for MP4 and MOV in one piece,
-    up to 550 MB for fragments and with a sidecar, where the SDK hashes in two buffers of 256 MiB.
-    Only an AVI is read back in memory, twice its size.
+    Memory for a film does not grow with it: 80 MB for MP4 and MOV; with a sidecar up to 550 MB, as
+    the SDK hashes such a file in two buffers of 256 MiB. Only an AVI is read back in memory, twice
+    its size, so that one of over 1 GiB is refused.
 
     Parameters
     ----------
