@@ -21,7 +21,7 @@ from pathlib import Path
 
 from aiglabel.errors import AigLabelError, MediaError
 from aiglabel.media import ffmpeg_video, video_sound
-from aiglabel.media.atomic import Source, atomic_file
+from aiglabel.media.atomic import Source, atomic_file, synced
 from aiglabel.media.limits import Limits
 from aiglabel.media.sound_reading import blaming
 from aiglabel.media.video_coding import Frame, VideoCoding, VideoTarget
@@ -170,8 +170,7 @@ def transcode(
             )
         except AigLabelError as exc:
             raise exc.at(src if isinstance(src, str | os.PathLike) else None) from None
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
+        synced(temporary)
     for note in written.notes:
         logger.warning("%s: %s", os.fspath(dst), note)
     return written

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from aiglabel.evidence import Evidence, Outcome, Status
@@ -66,7 +66,7 @@ class Marking:
         Parameters
         ----------
         seen : Detection or None
-            What `reread` found in the finished film.
+            What `Reader` found in the finished film.
         """
         margin = seen.statistic / seen.threshold if seen else 0.0
         ratios = [one for one in self._marker.ratios if math.isfinite(one)]
@@ -92,19 +92,44 @@ class Marking:
         )
 
 
-def reread(frames: Iterable[Frame], payload: bytes, *, key: Key) -> Detection | None:
-    """Look at frames of a finished film for `payload`; None where there is none.
+class Reader:
+    """Looks at frames of a finished film for one payload, where it should be.
 
-    They are added up, more and more of them, until it is read with some margin.
+    Frames are added up; after more and more of them it is asked whether that is enough.
     """
-    viewer, found, due = video.Viewer(), None, 8
-    for frame in frames:
-        viewer.see(frame.y, frame.time)
-        if viewer.frames == due:
-            found, due = viewer.found([key], effort=QUICK)[0], 3 * due
-            if found.payload == payload and found.statistic >= COMFORT * found.threshold:
-                return found
-    return viewer.found([key], effort=QUICK)[0] if viewer.frames else found
+
+    def __init__(self, payload: bytes, *, key: Key) -> None:
+        self._payload, self._key = payload, key
+        self._viewer, self._due = video.Viewer(), 8
+        self._found: Detection | None = None
+
+    def see(self, frame: Frame) -> None:
+        """Look at a frame, if it is still of interest."""
+        if self.sure:
+            return
+        self._viewer.see(frame.y, frame.time)
+        if self._viewer.frames == self._due:
+            self._look()
+            self._due *= 3
+
+    @property
+    def sure(self) -> bool:
+        """Whether the payload was read with some margin."""
+        found = self._found
+        return (
+            found is not None
+            and found.payload == self._payload
+            and found.statistic >= COMFORT * found.threshold
+        )
+
+    def found(self) -> Detection | None:
+        """What was seen; None without a frame."""
+        if not self.sure and self._viewer.frames:
+            self._look()
+        return self._found
+
+    def _look(self) -> None:
+        self._found = self._viewer.found([self._key], effort=QUICK)[0]
 
 
 class Watcher:
