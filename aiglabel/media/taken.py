@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import BinaryIO
 
 from aiglabel.containers.sniff import AnyFormat, VideoFormat, sniff_media
 from aiglabel.errors import MediaError, UnsupportedFormat
@@ -34,6 +36,10 @@ class Taken:
     data: bytes = b""
     film: Path | None = None
     problem: MediaError | None = None
+
+    def opened(self) -> BinaryIO:
+        """Open it for reading."""
+        return io.BytesIO(self.data) if self.film is None else self.film.open("rb")
 
     @property
     def known(self) -> AnyFormat:

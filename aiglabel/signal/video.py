@@ -68,15 +68,16 @@ class Detection(image.Detection):
 
 @dataclass(eq=False)
 class _Piece:
-    """Frames of one piece of time, added up."""
+    """Frames of one piece of time, added up; it ends where the next one begins."""
 
     begin: float
+    latest: float
     end: float
     frames: int
     white: Float
 
     def join(self, later: _Piece) -> None:
-        self.end = later.end
+        self.latest, self.end = later.latest, later.end
         self.frames += later.frames
         self.white += later.white
 
@@ -98,11 +99,8 @@ class Viewer:
         """How many were seen."""
         return sum(piece.frames for piece in self._pieces)
 
-    def see(self, y: Luma, time: float, *, until: float | None = None) -> None:
-        """Take a frame's luma (height, width), uint8 or uint16, shown at `time`, seconds.
-
-        `until` is when the next one that is seen is shown, where that is known.
-        """
+    def see(self, y: Luma, time: float) -> None:
+        """Take a frame's luma (height, width), uint8 or uint16, shown at `time`, seconds."""
         small = _reduced(y)
         self._scale = small.shape[1] / y.shape[1]
         plain = small.copy()
@@ -114,12 +112,16 @@ class Viewer:
             return  # of another size: it cannot be added, and no film of ours has any
         else:
             self._plain += plain
-        end = time if until is None else until
-        last = self._pieces[-1] if self._pieces else None
-        if last is not None and time - last.begin < self._length:
-            last.join(_Piece(time, end, 1, detail))
-            return
-        self._pieces.append(_Piece(time, end, 1, detail))
+        if self._pieces:
+            last = self._pieces[-1]
+            gap = time - last.latest
+            last.end = time
+            if time - last.begin < self._length:
+                last.join(_Piece(time, time, time + gap, 1, detail))
+                return
+        else:
+            gap = 0.0
+        self._pieces.append(_Piece(time, time, time + gap, 1, detail))
         if len(self._pieces) > _PIECES:
             for early, late in zip(self._pieces[::2], self._pieces[1::2], strict=False):
                 early.join(late)

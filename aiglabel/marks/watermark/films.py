@@ -150,10 +150,10 @@ class Watcher:
         """How many were looked at."""
         return self._viewer.frames
 
-    def see(self, frame: Frame, *, until: float | None = None) -> None:
-        """Look at a frame; the next one that is looked at is shown at `until`."""
+    def see(self, frame: Frame) -> None:
+        """Look at a frame."""
         if self._keys:
-            self._viewer.see(frame.y, frame.time, until=until)
+            self._viewer.see(frame.y, frame.time)
 
     def found(self) -> list[Detection]:
         """The surest answer for each key, in the order of the keys; none without a frame."""
