@@ -385,6 +385,17 @@ def test_holds_tells_a_lost_frame() -> None:
     assert holds_film(caption, after, film)
 
 
+def test_avi_may_move_a_label_by_a_frame() -> None:
+    film = coding()
+    caption = Caption(film, OverlayStyle(), When(seconds=2))
+    frames = list(film_of(film))
+    for frame in frames:
+        caption.burn(frame)
+    moved = [frames[0], *(replace(frame, time=frame.time - 0.04) for frame in frames[2:])]
+    assert not holds_film(caption, moved, film)
+    assert holds_film(caption, moved, replace(film, container=VideoFormat.AVI))
+
+
 def test_a_labelled_film() -> None:
     film = coding(640, 360)
     frames = labelled(film, OverlayStyle(), When(seconds=2))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from aiglabel.containers.sniff import VideoFormat
 from aiglabel.errors import LabelError
 from aiglabel.evidence import Outcome
 from aiglabel.marks.overlay.grid import Cover, averaged, turned_back
@@ -65,7 +66,8 @@ class Caption:
     Parameters
     ----------
     coding : VideoCoding
-        Of the film whose frames are given.
+        Of the film whose frames are given; with rotation 0 where it goes into a container that
+        does not turn films, as the label is to stand upright in what is then shown.
     style : OverlayStyle
     when : When
     """
@@ -170,15 +172,15 @@ def holds_film(caption: Caption, frames: Iterable[Frame], coding: VideoCoding) -
     layout = caption.layout
     if layout is None:
         return False
+    # The container may have moved a frame over the edge of a span; AVI counts frames, not time.
+    slack = usual_seconds(coding) if coding.container is VideoFormat.AVI else _CLOCK
     first: float | None = None
     sighting: Sighting | None = None
     for frame in frames:
         first = frame.time if first is None else first
         time = frame.time - first
-        # The container may have moved a frame over the edge of a span.
-        if not all(
-            caption.when.shows(time + off, caption.coding.seconds) for off in (-_CLOCK, 0, _CLOCK)
-        ):
+        around = (time - slack, time, time + slack)
+        if not all(caption.when.shows(moment, caption.coding.seconds) for moment in around):
             continue
         gray = reduced(frame, coding)
         if sighting is None:
