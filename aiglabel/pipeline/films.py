@@ -6,7 +6,7 @@ way of sounds. Metadata and credentials are then written from copy to copy, besi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -109,27 +109,32 @@ class _Film:
         if self.policy.watermark.enabled and refused is None:
             strengths = [*at_least(self.policy.watermark.strength, signal.STRENGTHS)]
         for strength in strengths:
-            caption = (
-                Caption(coding, self.policy.overlay, self.policy.film)
-                if self.policy.overlay.enabled else None
-            )  # fmt: skip
+            caption = self._caption(coding)
             marking = (
                 watermark.Marking(coding, self.job.payload, key=self.job.key, strength=strength)
                 if strength else None
             )  # fmt: skip
             with clock.step("sound"):
-                voice = track.written(strength) if track else None
+                voice = track.marked(strength) if track else None
             with clock.step("mark and encode"):
                 film, notes = self._transcoded(caption, marking, voice)
             with clock.step("read back"):
                 outcomes = self._read_back(film, caption, marking)
                 heard = track.read_back(film) if track else []
             again = marking is not None and marking.changed and not outcomes[-1].written
-            if not (again or too_little(heard)):
+            if not (again or (voice and too_little(heard))):
                 break
         if self.policy.watermark.enabled and refused:
             outcomes.append(Outcome(mark=MARK, written=False, detail=refused))
         return film, _joined(outcomes, heard), notes
+
+    def _caption(self, coding: VideoCoding) -> Caption | None:
+        if not self.policy.overlay.enabled:
+            return None
+        if self.fmt in (VideoFormat.AVI, VideoFormat.FLV):
+            # They cannot say that players are to turn the film, so nobody will.
+            coding = replace(coding, rotation=0.0)
+        return Caption(coding, self.policy.overlay, self.policy.film)
 
     def _transcoded(
         self, caption: Caption | None, marking: watermark.Marking | None, voice: Path | None
@@ -225,6 +230,7 @@ class _Track:
     coding: Coding
     folder: Path
     marks: SoundMarks | None = None
+    refused: Sequence[Outcome] = ()
 
     @classmethod
     def of(cls, film: _Film, coding: VideoCoding, clock: Clock) -> _Track | None:
@@ -248,17 +254,30 @@ class _Track:
             video.extract_sound(film.src, file, limits=job.limits)
             return cls(taken, file, sound.probe(file, limits=job.limits), film.folder)
 
-    def written(self, strength: str | None) -> Path:
-        """Mark the sound."""
-        path = self.folder / "marked.wav"
-        if not self.job.policy.watermark.enabled or None in self.job.strengths(self.coding):
-            strength = None
-        source = SoundSource(self.coding, file=self.file)
-        self.marks = self.job.write(source, path, self.coding, strength)
+    def marked(self, strength: str | None) -> Path | None:
+        """Mark the sound, from a strength on the least that holds.
+
+        None where it gets neither mark: then it stays as it is coded.
+        """
+        source, path = SoundSource(self.coding, file=self.file), self.folder / "marked.wav"
+        for one in self._strengths(strength):
+            self.marks = self.job.write(source, path, self.coding, one)
+            outcomes = self.job.read_back(path, self.marks)
+            if not too_little(outcomes):
+                break
+        if not any(one.written for one in outcomes):
+            self.refused = outcomes
+            return None
         return path
 
-    def read_back(self, film: Path) -> list[Outcome]:
+    def _strengths(self, strength: str | None) -> list[str | None]:
+        known = self.job.strengths(self.coding)
+        return known[known.index(strength) :] if strength in known else known
+
+    def read_back(self, film: Path) -> Sequence[Outcome]:
         """Listen to the sound of the finished film."""
+        if self.refused:
+            return self.refused
         assert self.marks is not None
         path = self.folder / "finished.wav"
         video.extract_sound(film, path, limits=self.job.limits)
@@ -267,7 +286,7 @@ class _Track:
         return heard
 
 
-def _joined(seen: list[Outcome], heard: list[Outcome]) -> list[Outcome]:
+def _joined(seen: Sequence[Outcome], heard: Sequence[Outcome]) -> list[Outcome]:
     """Tell of the watermark once, that of the sound among the facts of that of the pictures."""
     outcomes = [one for one in heard if one.mark != MARK]
     sounds = next((one for one in heard if one.mark == MARK), None)
