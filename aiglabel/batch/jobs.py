@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
+from aiglabel.batch.executor import give_up_if_stopped
 from aiglabel.batch.records import Failure, LabelRecord, State, VerifyRecord
 from aiglabel.embedding import Labeler, format_for
 from aiglabel.errors import MediaError, OutputError
@@ -76,11 +76,17 @@ def label_one(
         raise OutputError(
             f"the folder cannot be made ({error.strerror})", path=destination.parent
         ) from error
+
+    def under_way(time: float, length: float | None) -> None:
+        give_up_if_stopped()
+        if progress:
+            progress(job.file, time, length)
+
     labeler = Labeler(policy=settings.policy, key=settings.key, signer=settings.signer)
     result = labeler.embed(
         job.file, destination, label=job.label, overwrite=settings.overwrite,
         quality=settings.quality, bitrate=settings.bitrate, film=settings.film,
-        progress=partial(progress, job.file) if progress else None,
+        progress=under_way,
     )  # fmt: skip
     assert isinstance(result, EmbedResult)
     return LabelRecord.of(job.file, job.destination, job.label, result)

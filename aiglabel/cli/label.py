@@ -112,7 +112,7 @@ def label(
     )  # fmt: skip
     names = [job.file for job in jobs]
     done, interrupted = runs.go_through(records, names, results, _tell, render, meter)
-    if results.format is Format.TEXT:
+    if results.format is Format.TEXT and done:
         _sum_up(done)
     raise typer.Exit(Exit.INTERRUPTED if interrupted else of_labelling(done))
 

@@ -81,7 +81,7 @@ def verify(
     tell = _tell_all if alone else _tell
     meter = Meter(len(names), shown=results.progress)
     done, interrupted = runs.go_through(records, names, results, tell, render, meter)
-    if results.format is Format.TEXT and not alone:
+    if results.format is Format.TEXT and done and not alone:
         _sum_up(done)
     raise typer.Exit(Exit.INTERRUPTED if interrupted else of_verifying(done))
 
