@@ -25,6 +25,7 @@ from aiglabel.media.video_whole import ISOBMFF
 STALL_S = 120.0
 _LOOK_S = 60.0
 _MOST_TRACKS = 128
+_MOST_AT_ONCE = 768 << 20  # bytes; the greatest frame that `Limits` let through has 750 million
 _DEMUXERS = {VideoFormat.MKV: "matroska", VideoFormat.WEBM: "matroska"}
 _STREAM = re.compile(
     r"^ {2,4}Stream #0:(\d{1,4})(?:\[0x[0-9a-f]+\])?(?:\(([^()\n]{0,40})\))?: "
@@ -57,10 +58,12 @@ def demuxer(container: VideoFormat) -> str:
 def source_options(container: VideoFormat) -> dict[str, Any]:
     """Return the input options that keep ffmpeg from choosing a demuxer or another file.
 
-    And from opening thousands of decoders, one a track.
+    And from taking what it likes: thousands of decoders, one a track, or gigabytes at once for a
+    packed index or the picture of a cover.
     """
     return {
         "f": demuxer(container), "protocol_whitelist": "file", "max_streams": _MOST_TRACKS,
+        "max_alloc": _MOST_AT_ONCE,
     }  # fmt: skip
 
 
