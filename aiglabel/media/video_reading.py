@@ -72,7 +72,12 @@ def _open(src: Source, limits: Limits, stack: ExitStack) -> OpenVideo:
         check_whole(file, container)
         check_own(file, container)
     coding = ffmpeg_video.look(path, container, limits)
-    limits.check_frames(HELD, HELD * coding.width * coding.height)
+    if HELD * coding.width * coding.height > limits.max_total_pixels:
+        raise ResourceLimit(
+            f"{HELD} frames of {coding.width} by {coding.height} pixels are over the limit of "
+            f"{limits.max_total_pixels} pixels in memory",
+            remedy="Raise Limits.max_total_pixels if the file is trusted",
+        )
     if (coding.seconds or 0.0) > limits.max_seconds:
         raise ResourceLimit(
             f"the film is {coding.seconds:.0f} s long, the limit is {limits.max_seconds:.0f} s",
