@@ -114,6 +114,8 @@ class FrameReader:
                 raise
         rate = min(given.coding.rate or _USUAL_RATE, _MOST_RATE)
         self.stream = replace(self._nut.stream, rate=rate)
+        # Frames are told apart by ticks of the film, in which its encoder counts.
+        self._tick = max(given.coding.time_base / self.stream.time_base, Fraction(1))
         if (self.stream.width, self.stream.height) != (given.coding.width, given.coding.height):
             raise CorruptMedia("the frames are not as large as the file says")
 
@@ -150,12 +152,10 @@ class FrameReader:
         return pts
 
     def _rising(self, pts: int) -> int:
-        # The ticks of the film, not those of the pipe: its encoder counts in them.
-        tick = max(self._coding.time_base / self.stream.time_base, Fraction(1))
-        number = round(pts / tick)
+        number = round(pts / self._tick)
         if number <= self._last:
             number = int(self._last) + 1
-            pts = round(number * tick)
+            pts = round(number * self._tick)
             self.notes = ("frames whose times did not rise are shown a tick after those before",)
         self._last = number
         return pts
