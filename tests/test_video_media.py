@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from aiglabel.containers.sniff import VideoFormat
 from aiglabel.errors import CorruptMedia, MediaError, OutputError, ResourceLimit, UnsupportedFormat
-from aiglabel.media import ffmpeg, ffmpeg_video, sound, video, video_nut
+from aiglabel.media import ffmpeg, ffmpeg_video, sound, video, video_nut, video_tracks
 from aiglabel.media.limits import Limits
 from aiglabel.media.video_coding import Frame, PixelFormat, VideoTarget, worked_in
 from aiglabel.media.video_encoders import Quality
@@ -217,6 +217,18 @@ def test_into_another_container(rich: Path, tmp_path: Path) -> None:
     assert [t.codec for t in video.probe(webm).tracks[:3]] == ["vp9", "opus", "opus"]
     assert any("h264" in note for note in written.notes)
     assert packets(webm) == pytest.approx(packets(rich), abs=1e-3)
+
+
+def test_tracks_that_take_long_to_try_are_kept(
+    rich: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*arguments: object, **options: object) -> None:
+        raise subprocess.TimeoutExpired("ffmpeg", 60)
+
+    coding = video.probe(rich)
+    monkeypatch.setattr(video_tracks.subprocess, "run", slow)
+    kept = video_tracks.kept(str(rich), coding, VideoFormat.MKV, "ffmpeg", tmp_path)
+    assert (list(kept.codecs.values()), kept.notes) == (["copy"] * 4, ())
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])

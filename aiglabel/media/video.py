@@ -12,6 +12,7 @@ of whoever imports them. A program that is merely run does not.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import tempfile
@@ -161,6 +162,8 @@ def transcode(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aiglabel-")))
         if not overwrite and os.path.lexists(dst):
             raise FileExistsError(os.fspath(dst))  # before the work, and once more after it
+        if Path(dst).is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         room_for(temporary, given)
         temporary.touch(0o644)
         try:

@@ -72,7 +72,12 @@ def _open(src: Source, limits: Limits, stack: ExitStack) -> OpenVideo:
         check_whole(file, container)
         check_own(file, container)
     coding = ffmpeg_video.look(path, container, limits)
-    limits.check_frames(HELD, HELD * coding.width * coding.height)
+    if HELD * coding.width * coding.height > limits.max_total_pixels:
+        raise ResourceLimit(
+            f"{HELD} frames of {coding.width} by {coding.height} pixels are over the limit of "
+            f"{limits.max_total_pixels} pixels in memory",
+            remedy="Raise Limits.max_total_pixels if the file is trusted",
+        )
     if (coding.seconds or 0.0) > limits.max_seconds:
         raise ResourceLimit(
             f"the film is {coding.seconds:.0f} s long, the limit is {limits.max_seconds:.0f} s",
@@ -109,6 +114,8 @@ class FrameReader:
                 raise
         rate = min(given.coding.rate or _USUAL_RATE, _MOST_RATE)
         self.stream = replace(self._nut.stream, rate=rate)
+        # Frames are told apart by ticks of the film, in which its encoder counts.
+        self._tick = max(given.coding.time_base / self.stream.time_base, Fraction(1))
         if (self.stream.width, self.stream.height) != (given.coding.width, given.coding.height):
             raise CorruptMedia("the frames are not as large as the file says")
 
@@ -145,12 +152,10 @@ class FrameReader:
         return pts
 
     def _rising(self, pts: int) -> int:
-        # The ticks of the film, not those of the pipe: its encoder counts in them.
-        tick = max(self._coding.time_base / self.stream.time_base, Fraction(1))
-        number = round(pts / tick)
+        number = round(pts / self._tick)
         if number <= self._last:
             number = int(self._last) + 1
-            pts = round(number * tick)
+            pts = round(number * self._tick)
             self.notes = ("frames whose times did not rise are shown a tick after those before",)
         self._last = number
         return pts
