@@ -19,8 +19,8 @@ Float = NDArray[np.float32]
 Luma = NDArray[np.uint8] | NDArray[np.uint16]
 
 STRENGTHS: Final = {
-    "invisible": Strength(13.0, 52.0, 48.0, 0.85, masking=0.25),
-    "balanced": Strength(19.0, 49.5, 45.3, 1.2, masking=0.25),
+    "invisible": Strength(12.0, 53.0, 48.5, 0.85, masking=0.25),
+    "balanced": Strength(16.0, 50.0, 45.3, 1.2, masking=0.25),
     "robust": Strength(22.0, 46.0, 43.5, 2.0, masking=0.25),
 }
 """As of pictures; finer, as many frames carry one message. Busy places carry little more than calm
