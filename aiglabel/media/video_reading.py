@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from aiglabel.errors import CorruptMedia, ResourceLimit
 from aiglabel.media import ffmpeg, ffmpeg_video
@@ -17,10 +16,8 @@ from aiglabel.media.limits import Limits
 from aiglabel.media.sound_reading import blaming
 from aiglabel.media.video_coding import VideoCoding
 from aiglabel.media.video_nut import NutReader
+from aiglabel.media.video_pipe import widen
 from aiglabel.media.video_whole import check_whole, container_of
-
-_PIPE_BYTES = 1 << 20
-_F_SETPIPE_SZ = 1031  # Linux; fcntl names it from Python 3.10 on only where it is known
 
 
 @dataclass(frozen=True)
@@ -125,11 +122,3 @@ class FrameReader:
         ffmpeg_video.check_read(self.job.finish(), self._coding.container)
         if not self.count:
             raise CorruptMedia("no frame of the video could be decoded")
-
-
-def widen(pipe: IO[bytes]) -> None:
-    """Let a pipe hold a megabyte, where the system can: fewer switches between processes."""
-    with suppress(ImportError, OSError, AttributeError):
-        import fcntl
-
-        fcntl.fcntl(pipe, _F_SETPIPE_SZ, _PIPE_BYTES)
