@@ -342,6 +342,8 @@ def reading(
         "enc_time_base": f"{coding.time_base.numerator}:{coding.time_base.denominator}",
         # A table of all frames would grow with the film.
         "write_index": 0,
+        # Frames that wait for the pipe take memory and save no time.
+        "thread_queue_size": 1,
     }
     stream = graph.input(f"file:{path}", **options)
     arguments = stream.output("pipe:1", **target).get_args()

@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
+
 from aiglabel.errors import AigLabelError, MediaError
 from aiglabel.media import ffmpeg_video, video_sound
 from aiglabel.media.atomic import Source, atomic_file
@@ -94,7 +96,7 @@ def frames(
         with ffmpeg_video.reading(given.path, coding, start=start, keys=keys, every=every) as job:
             reader = FrameReader(job, given)
             while True:
-                picture = bytearray(reader.size)
+                picture = np.empty(reader.size, np.uint8)
                 pts = reader.read(picture)
                 if pts is None:
                     return

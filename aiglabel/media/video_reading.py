@@ -9,6 +9,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from aiglabel.errors import CorruptMedia, ResourceLimit
 from aiglabel.media import ffmpeg, ffmpeg_video
 from aiglabel.media.atomic import Source, read_source, regular_file
@@ -88,7 +91,7 @@ class FrameReader:
         if (self.stream.width, self.stream.height) != (given.coding.width, given.coding.height):
             raise CorruptMedia("the frames are not as large as the file says")
 
-    def read(self, picture: bytearray) -> int | None:
+    def read(self, picture: bytearray | NDArray[np.uint8]) -> int | None:
         """Fill `picture`, `size` bytes, and return its time in ticks of `stream.time_base`.
 
         None at the end.
@@ -106,7 +109,7 @@ class FrameReader:
                 pts, size = found
                 if size != self.size:
                     raise CorruptMedia("the frames are not as large as the file says")
-                self._nut.read_into(memoryview(picture))
+                self._nut.read_into(memoryview(picture))  # type: ignore[arg-type]
         if found is None:
             self._judge()
             return None
