@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, TypeVar
 
 from aiglabel import media
 from aiglabel.containers.sniff import (
     SOUND_SUFFIXES,
     SUFFIXES,
+    VIDEO_SUFFIXES,
     AnyFormat,
     Format,
     SoundFormat,
-    sniff_media,
+    VideoFormat,
 )
 from aiglabel.errors import (
     AigLabelError,
@@ -26,10 +29,18 @@ from aiglabel.key import Key
 from aiglabel.label import Label
 from aiglabel.marks import credentials, overlay
 from aiglabel.media import Limits, sound_arrays
-from aiglabel.pipeline import Job, PictureJob, SoundJob
+from aiglabel.media.taken import taken
+from aiglabel.media.video_coding import VideoTarget
+from aiglabel.media.video_writing import Progress
+from aiglabel.pipeline import FilmJob, Job, PictureJob, SoundJob
 from aiglabel.policy import Policy
 from aiglabel.result import BatchResult, EmbedResult
 
+_KINDS: dict[type[AnyFormat], tuple[str, Mapping[str, AnyFormat]]] = {
+    Format: ("picture", SUFFIXES),
+    SoundFormat: ("sound", SOUND_SUFFIXES),
+    VideoFormat: ("video", VIDEO_SUFFIXES),
+}
 Destination = str | os.PathLike[str] | BinaryIO | None
 AnyJob = TypeVar("AnyJob", bound=Job)
 
@@ -92,12 +103,14 @@ class Labeler:
         overwrite: bool = True,
         quality: int | None = None,
         bitrate: int | None = None,
+        film: VideoTarget | None = None,
+        progress: Progress | None = None,
     ) -> EmbedResult | BatchResult:
-        """Label one picture or sound; see `aiglabel.embed`."""
+        """Label one picture, sound or film; see `aiglabel.embed`."""
         _expect("label", label, Label, "Label.generated(...)")
         return self._embed(
-            src, dst, label, label.payload, rate=rate, overwrite=overwrite, quality=quality,
-            bitrate=bitrate,
+            src, dst, label, label.payload, rate=rate, overwrite=overwrite, progress=progress,
+            quality=quality, bitrate=bitrate, film=film,
         )  # fmt: skip
 
     def watermark(
@@ -108,9 +121,13 @@ class Labeler:
         payload: bytes,
         rate: float | None = None,
         overwrite: bool = True,
+        film: VideoTarget | None = None,
+        progress: Progress | None = None,
     ) -> EmbedResult | BatchResult:
         """Write the blind watermark alone; see `aiglabel.watermark`."""
-        return self._embed(src, dst, None, payload, rate=rate, overwrite=overwrite)
+        return self._embed(
+            src, dst, None, payload, rate=rate, overwrite=overwrite, progress=progress, film=film
+        )
 
     def _embed(
         self,
@@ -121,6 +138,7 @@ class Labeler:
         *,
         rate: float | None,
         overwrite: bool,
+        progress: Progress | None,
         **coding: Any,
     ) -> EmbedResult | BatchResult:
         def job(kind: type[AnyJob]) -> AnyJob:
@@ -133,10 +151,13 @@ class Labeler:
             path = src if isinstance(src, (str, os.PathLike)) else None
             try:
                 _refuse_same_file(path, dst)
-                data = media.read_source(src, self.limits)
-                found = sniff_media(data)
-                kind = SoundJob if isinstance(found, SoundFormat) else PictureJob
-                result = job(kind).run(data, format_for(dst, found))
+                with taken(src, self.limits) as given:
+                    fmt = format_for(dst, given.known)
+                    if given.film is not None:
+                        film = replace(job(FilmJob), progress=progress)
+                        return _deliver_film(film, given.film, fmt, dst, overwrite=overwrite)
+                    kind = SoundJob if isinstance(given.known, SoundFormat) else PictureJob
+                    result = job(kind).run(given.data, fmt)
             except AigLabelError as error:
                 raise error.at(path) from None
             return _deliver(result, dst, overwrite=overwrite)
@@ -171,15 +192,17 @@ def embed(
     overwrite: bool = True,
     quality: int | None = None,
     bitrate: int | None = None,
+    film: VideoTarget | None = None,
+    progress: Progress | None = None,
 ) -> EmbedResult | BatchResult:
-    """Label one picture or sound with every mark of the policy and read each mark back.
+    """Label one picture, sound or film with every mark of the policy and read each mark back.
 
     Parameters
     ----------
     src : path, bytes, binary file, PIL.Image, array or tensor
         Pictures: uint8, uint16 or float in [0, 1]; (H, W), (H, W, 3), (H, W, 4), or a batch
         (N, H, W, 3). Sounds, with `rate`: int16, int32 or float in [-1, 1]; (channels, n) or (n,).
-        Never modified.
+        Films are files; at a path they may be larger than memory. Never modified.
     dst : path, binary file or None
         The format follows the suffix of a path, else the source; arrays become PNG or WAV. None:
         the file is in ``result.data``.
@@ -198,6 +221,10 @@ def embed(
         1 to 100 for lossy picture formats; by default as the source is coded.
     bitrate : int, optional
         Bits a second for lossy sound formats; by default as the source is coded.
+    film : VideoTarget, optional
+        How a film is to be coded, as far as that differs from its source.
+    progress : callable, optional
+        Called as frames of a film are written, with their time and the film's length, seconds.
 
     Returns
     -------
@@ -211,8 +238,9 @@ def embed(
     """
     labeler = Labeler(policy=policy, key=key, signer=signer)
     return labeler.embed(
-        src, dst, label=label, rate=rate, overwrite=overwrite, quality=quality, bitrate=bitrate
-    )
+        src, dst, label=label, rate=rate, overwrite=overwrite, quality=quality, bitrate=bitrate,
+        film=film, progress=progress,
+    )  # fmt: skip
 
 
 def watermark(
@@ -224,12 +252,14 @@ def watermark(
     strength: str = "balanced",
     rate: float | None = None,
     overwrite: bool = True,
+    film: VideoTarget | None = None,
+    progress: Progress | None = None,
 ) -> EmbedResult | BatchResult:
     """Write the blind watermark alone: no visible or audible label, no metadata.
 
     Parameters
     ----------
-    src, dst, key, rate, overwrite
+    src, dst, key, rate, overwrite, film, progress
         See `embed`.
     payload : bytes
         Exactly 8 bytes.
@@ -246,7 +276,9 @@ def watermark(
         "credentials": off, "watermark": {"strength": strength},
     })  # fmt: skip
     labeler = Labeler(policy=policy, key=key)
-    return labeler.watermark(src, dst, payload=payload, rate=rate, overwrite=overwrite)
+    return labeler.watermark(
+        src, dst, payload=payload, rate=rate, overwrite=overwrite, film=film, progress=progress
+    )
 
 
 def _expect(name: str, value: object, kind: type, example: str) -> None:
@@ -259,9 +291,8 @@ def format_for(dst: Destination, usual: AnyFormat) -> Any:
     if not isinstance(dst, (str, os.PathLike)):
         return usual
     suffix = Path(dst).suffix.lower()
-    known = SOUND_SUFFIXES if isinstance(usual, SoundFormat) else SUFFIXES
+    kind, known = _KINDS[type(usual)]
     if suffix not in known:
-        kind = "sound" if isinstance(usual, SoundFormat) else "picture"
         raise UnsupportedFormat(
             f"no {kind} format has the suffix '{suffix}'", path=dst,
             remedy=f"Use one of {', '.join(known)}",
@@ -279,6 +310,32 @@ def _refuse_same_file(src: str | os.PathLike[str] | None, dst: Destination) -> N
         )  # fmt: skip
 
 
+def _deliver_film(
+    job: FilmJob, src: Path, fmt: AnyFormat, dst: Destination, *, overwrite: bool
+) -> EmbedResult:
+    """Label a film in a file beside the destination, which then takes its name."""
+    if not isinstance(dst, (str, os.PathLike)):
+        with TemporaryDirectory(prefix="aiglabel-") as folder:
+            made = Path(folder) / "film"
+            result = job.run(src, made, fmt)
+            result = replace(result, _data=media.read_source(made, job.limits))
+        return _deliver(result, dst, overwrite=overwrite)
+    if not overwrite and os.path.lexists(dst):  # before the work, and once more after it
+        raise OutputError(
+            "the destination exists", path=dst, remedy="Choose another name or allow overwriting"
+        )
+    with media.atomic_file(dst, overwrite=overwrite) as temporary:
+        result = job.run(src, temporary, fmt)
+        media.synced(temporary)
+    if result.sidecar is not None:
+        media.atomic_write(_beside(dst), result.sidecar, overwrite=overwrite)
+    return replace(result, path=os.fspath(dst))
+
+
+def _beside(dst: str | os.PathLike[str]) -> str:
+    return f"{os.fspath(dst)}{credentials.SIDECAR_SUFFIX}"
+
+
 def _deliver(result: EmbedResult, dst: Destination, *, overwrite: bool) -> EmbedResult:
     if dst is None:
         return result
@@ -292,7 +349,6 @@ def _deliver(result: EmbedResult, dst: Destination, *, overwrite: bool) -> Embed
             ) from error
         return result
     if result.sidecar is not None:
-        beside = f"{os.fspath(dst)}{credentials.SIDECAR_SUFFIX}"
-        media.atomic_write(beside, result.sidecar, overwrite=overwrite)
+        media.atomic_write(_beside(dst), result.sidecar, overwrite=overwrite)
     media.atomic_write(dst, result.data, overwrite=overwrite)
     return replace(result, path=os.fspath(dst))

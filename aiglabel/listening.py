@@ -76,7 +76,7 @@ def listen(
         whole = False
     found = [labels.evidence(), marks.evidence()]
     if not whole:
-        found = [_open(one) for one in found]
+        found = [left_open(one, "heard") for one in found]
     facts = {
         "seconds": round(heard / coding.rate, 3), "rate": coding.rate,
         "channels": coding.channels, "codec": coding.codec,
@@ -125,9 +125,9 @@ def _seconds(coding: Coding) -> float | None:
     return None if coding.samples is None else coding.samples / coding.rate
 
 
-def _open(evidence: Evidence) -> Evidence:
+def left_open(evidence: Evidence, done: str) -> Evidence:
     """What was not found in a part is open; what was found there is found."""
     if evidence.status is not Status.ABSENT:
         return evidence
-    detail = f"{evidence.detail} Only a part could be heard."
+    detail = f"{evidence.detail} Only a part could be {done}."
     return replace(evidence, status=Status.UNDETERMINED, detail=detail)

@@ -55,6 +55,7 @@ _SENTENCES: Final = {
         "未发现生成合成标识。",
     ),
 }
+_MOST_SPANS: Final = 8
 _COMPLIANCE: Final = {
     Compliance.COMPLIANT: ("meets", "符合"),
     Compliance.NON_COMPLIANT: ("does not meet", "不符合"),
@@ -114,6 +115,19 @@ def coverage(evidence: Evidence) -> tuple[str, str] | None:
     )
 
 
+def times(evidence: Evidence) -> tuple[str, str] | None:
+    """Say in English and Chinese when a film shows the mark; None where not known."""
+    spans = evidence.facts.get("spans")
+    if not spans:
+        return None
+    listed = [f"{start:.1f}–{stop:.1f}" for start, stop in spans[:_MOST_SPANS]]
+    more, more_zh = (", …", "、…") if len(spans) > _MOST_SPANS else ("", "")
+    return (
+        f"Found in these seconds: {', '.join(listed)}{more}.",
+        f"检出时段(秒):{'、'.join(listed)}{more_zh}。",
+    )
+
+
 def comply(findings: Iterable[Finding]) -> Compliance:
     """Sum up findings: one broken rule breaks it, one open question leaves it open."""
     answers = [one.ok for one in findings if one.severity is Severity.ERROR]
@@ -133,8 +147,10 @@ class Report:
     sha256 : str or None
         Of its bytes; None for arrays.
     media : mapping
-        ``kind`` (``image``, ``audio`` or ``other``), ``format``; of pictures ``width``, ``height``,
-        ``frames``, of sounds ``seconds``, ``rate``, ``channels``, ``codec``; what could be read.
+        ``kind`` (``image``, ``audio``, ``video`` or ``other``), ``format``; of pictures ``width``,
+        ``height``, ``frames``; of sounds ``seconds``, ``rate``, ``channels``, ``codec``; of films
+        ``width``, ``height``, ``seconds``, ``rate`` (frames a second), ``codec``, ``sound``; what
+        could be read.
     verdict : Verdict
     compliance : Compliance
         With the rules of `policy`.
@@ -224,7 +240,8 @@ class Report:
         ]
         for one in self.evidence:
             lines.append(f"  {one.mark:<12}{one.status.value:<14}{one.detail}")
-            lines += [f"{'':<28}{sentence}" for sentence in coverage(one) or ()]
+            said = (*(coverage(one) or ()), *(times(one) or ()))
+            lines += [f"{'':<28}{sentence}" for sentence in said]
         lines += [
             f"  {one.rule:<12}{'broken' if one.ok is False else 'open':<14}{one.message_en}"
             for one in self.findings

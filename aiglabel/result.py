@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -10,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiglabel import media
-from aiglabel.containers.sniff import AnyFormat, SoundFormat
+from aiglabel.containers.sniff import AnyFormat, SoundFormat, VideoFormat
 from aiglabel.errors import UnsupportedFormat
 from aiglabel.evidence import Outcome
-from aiglabel.media import Picture, sound
+from aiglabel.media import Limits, Picture, sound, video
 from aiglabel.media.sound_arrays import Like, to_samples
+from aiglabel.media.video_display import displayed
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Quality:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EmbedResult:
-    """A labelled picture or sound and what was done to it.
+    """A labelled picture, sound or film and what was done to it.
 
     Attributes
     ----------
@@ -60,7 +62,7 @@ class EmbedResult:
     quality : Quality
     marks : tuple of Outcome
         One for each mark of the policy, in the order they were made.
-    format : Format or SoundFormat
+    format : Format, SoundFormat or VideoFormat
     sizes : dict
         Bytes of ``source`` (0 for arrays) and ``result``.
     timings : dict
@@ -82,16 +84,30 @@ class EmbedResult:
     sizes: dict[str, int]
     timings: dict[str, float]
     notes: tuple[str, ...]
-    data: bytes = field(repr=False)
     sidecar: bytes | None = field(default=None, repr=False)
     path: str | None = None
+    _data: bytes | None = field(default=None, repr=False)
     _media: Picture | Like | None = field(default=None, repr=False)
+
+    @cached_property
+    def data(self) -> bytes:
+        """The labelled file. One that was written to a path in pieces is read now.
+
+        Raises
+        ------
+        MediaError
+            When it cannot be read.
+        """
+        if self._data is None:
+            assert self.path is not None
+            return media.read_source(self.path, Limits(max_bytes=sys.maxsize))
+        return self._data
 
     @cached_property
     def image(self) -> NDArray[Any]:
         """The marked pixels before encoding: shape and dtype of an array source, else (H, W, C).
 
-        Of an animation, the first frame.
+        Of an animation, the first frame; of a film that too, as it is shown.
 
         Raises
         ------
@@ -100,6 +116,9 @@ class EmbedResult:
         """
         if isinstance(self.format, SoundFormat):
             raise UnsupportedFormat("the result is a sound", remedy="Ask for its `sound`")
+        if isinstance(self.format, VideoFormat):
+            film = self.path or self.data
+            return displayed(next(video.frames(film)), video.probe(film))
         picture = self._media if isinstance(self._media, Picture) else media.decode(self.data)
         return media.to_array(picture)
 
@@ -112,10 +131,10 @@ class EmbedResult:
         Raises
         ------
         UnsupportedFormat
-            When it is a picture.
+            When it is a picture or a film.
         """
         if not isinstance(self.format, SoundFormat):
-            raise UnsupportedFormat("the result is a picture", remedy="Ask for its `image`")
+            raise UnsupportedFormat("the result is no sound", remedy="Ask for its `image`")
         like = self._media if isinstance(self._media, Like) else None
         return to_samples(sound.decode(self.data).y, like)
 

@@ -10,12 +10,13 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
-from aiglabel import listening, media
-from aiglabel.containers.sniff import AnyFormat, Format, SoundFormat, sniff_media
+from aiglabel import listening, media, watching
+from aiglabel.containers.sniff import AnyFormat, Format, SoundFormat
 from aiglabel.errors import MediaError, ResourceLimit
 from aiglabel.evidence import Evidence, Status
 from aiglabel.key import Key
@@ -25,6 +26,7 @@ from aiglabel.marks.watermark import MARK as WATERMARK
 from aiglabel.marks.watermark import certainty, pictures
 from aiglabel.media import Limits, Picture, sound_arrays
 from aiglabel.media.sound_coding import Sound
+from aiglabel.media.taken import Taken, taken
 from aiglabel.policy import Policy, WatermarkPolicy
 from aiglabel.report import Report, comply, decide
 from aiglabel.rules import check
@@ -35,6 +37,8 @@ from aiglabel.version import toolkit_version
 
 T = TypeVar("T")
 Problems = list[MediaError]
+Facts = dict[str, Any]
+Data = bytes | BinaryIO
 _UNKNOWN = "not a format this version reads"
 _METADATA_MARKS = (aigc.MARK, iptc.MARK)
 _PIXEL_MARKS = (overlay.MARK, WATERMARK)
@@ -56,7 +60,7 @@ def verify(
     Parameters
     ----------
     src : path, bytes, binary file, PIL.Image, array or tensor
-        Any file: of one that is neither picture nor sound only C2PA credentials are read. A
+        Any file: of one that is no picture, sound or film only C2PA credentials are read. A
         manifest lying beside a path as ``<file>.c2pa`` is read where the file has none.
     policy : Policy, optional
         Whose rules are judged; default preset ``cn``.
@@ -90,38 +94,22 @@ def verify(
     trust = trust or TrustProfile.named(policy.credentials.trust).with_dev()
     limits = limits or Limits()
     path = os.fspath(src) if isinstance(src, (str, os.PathLike)) else None
-    data = media.read_source(src, limits) if media.is_file(src) else None
-    problems: Problems = []
-    evidence: dict[str, Evidence] = {}
-    fmt = None if data is None else _told(problems, lambda: sniff_media(data))
-    if data is None:
-        skipped = "an array carries no metadata"
-        evidence |= {name: _unread(name, skipped) for name in (*_METADATA_MARKS, credentials.MARK)}
+    case = _Case(policy, _with_open_key(keys), trust, limits)
+    if media.is_file(src):
+        with taken(src, limits) as given:
+            evidence, facts, digest = case.of_file(given, path)
     else:
-        evidence |= _read_metadata(data, fmt, problems)
-        evidence[credentials.MARK] = _read_credentials(data, fmt, trust, path, limits, problems)
-    facts: dict[str, Any]
-    if isinstance(fmt, SoundFormat) or rate is not None:
-        samples = _samples(src, rate, limits) if data is None else data
-        heard, told = listening.listen(
-            samples, policy, _with_open_key(keys), limits=limits, problems=problems
-        )
-        evidence |= heard
-        facts = {"kind": "audio", "format": fmt.value if fmt else None, **told}
-    else:
-        picture = _decode(src if data is None else data, fmt, problems, limits)
-        evidence |= _read_pixels(picture, fmt, policy, keys)
-        facts = _facts(fmt, picture)
+        evidence, facts, digest = *case.of_array(src, rate), None
     findings = tuple(check(policy.rules, evidence, facts, policy.thresholds))
     return Report(
         file=path,
-        sha256=hashlib.sha256(data).hexdigest() if data is not None else None,
+        sha256=digest,
         media=facts,
         verdict=decide(evidence, declared=declared),
         compliance=comply(findings),
         evidence=tuple(evidence.values()),
         findings=findings,
-        problems=tuple(dict.fromkeys(map(str, problems))),
+        problems=tuple(dict.fromkeys(map(str, case.problems))),
         policy=policy.name,
         trust=trust.name,
         checked_at=datetime.now(UTC).replace(microsecond=0).isoformat(),
@@ -143,7 +131,8 @@ def detect_watermark(
     Parameters
     ----------
     src : path, bytes, binary file, PIL.Image, array or tensor
-        Of an animation the first frame. A sound is listened to until a mark is read.
+        Of an animation the first frame. A sound is listened to until a mark is read. Of a film,
+        frames; its sound is for `verify` to hear.
     keys : Key or sequence of Key
         The open key is always tried too; the strongest answer is returned.
     rate : int, optional
@@ -160,32 +149,96 @@ def detect_watermark(
     Returns
     -------
     Detection
-        `signal.image.Detection` of a picture, `signal.audio.Detection` of a sound.
+        `signal.image.Detection` of a picture, `signal.audio.Detection` of a sound,
+        `signal.video.Detection` of a film.
 
     Raises
     ------
     MediaError
-        When `src` cannot be read as a picture or sound.
+        When `src` cannot be read as a picture, sound or film.
     PolicyError
         When there is no such effort.
     """
     effort = WatermarkPolicy(effort=effort).effort  # refuses what there is not
-    limits, found = limits or Limits(), list[Detection]()
+    limits = limits or Limits()
     tried = _with_open_key(keys)
-    data = media.read_source(src, limits) if media.is_file(src) else None
-    if data is not None and isinstance(sniff_media(data), SoundFormat):
-        found += listening.detect(data, tried, effort=effort, limits=limits)
-    elif data is None and rate is not None:
-        samples = _samples(src, rate, limits)
-        found += listening.detect(samples, tried, effort=effort, limits=limits)
-    else:
-        picture = (
-            _first(media.from_array(src, limits=limits)) if data is None
-            else media.decode(data, limits=limits)
-        )  # fmt: skip
-        pixels = pictures.first_frame(picture)
-        found += image.detect_any(pixels, keys=tried, effort=effort, locate=locate)
+    if not media.is_file(src):
+        if rate is not None:
+            samples = _samples(src, rate, limits)
+            return _surest(listening.detect(samples, tried, effort=effort, limits=limits))
+        picture = _first(media.from_array(src, limits=limits))
+        return _surest(_in_picture(picture, tried, effort, locate=locate))
+    with taken(src, limits) as given:
+        if given.film is not None:
+            return _surest(watching.detect(given.film, tried, effort=effort, limits=limits))
+        if isinstance(given.format, SoundFormat):
+            return _surest(listening.detect(given.data, tried, effort=effort, limits=limits))
+        picture = media.decode(given.data, limits=limits)
+        return _surest(_in_picture(picture, tried, effort, locate=locate))
+
+
+def _in_picture(
+    picture: Picture, keys: Sequence[Key], effort: str, *, locate: bool
+) -> Sequence[Detection]:
+    pixels = pictures.first_frame(picture)
+    return image.detect_any(pixels, keys=keys, effort=effort, locate=locate)
+
+
+def _surest(found: Sequence[Detection]) -> Detection:
     return max(found, key=certainty)
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What is looked for, and what went wrong on the way."""
+
+    policy: Policy
+    keys: Sequence[Key]
+    trust: TrustProfile
+    limits: Limits
+    problems: Problems = field(default_factory=list)
+
+    def of_file(self, given: Taken, path: str | None) -> tuple[dict[str, Evidence], Facts, str]:
+        """Return the evidence, the facts about the media, and SHA-256 of the file."""
+        if given.problem is not None:
+            self.problems.append(given.problem)
+        with given.opened() as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+            data = given.data if given.film is None else file
+            evidence = _read_metadata(data, given.format, self.problems)
+            evidence[credentials.MARK] = _read_credentials(
+                data, given.format, self.trust, path, self.limits, self.problems
+            )
+        shown, facts = self._perceived(given)
+        return {**evidence, **shown}, facts, digest
+
+    def _perceived(self, given: Taken) -> tuple[dict[str, Evidence], Facts]:
+        fmt = given.format
+        how: dict[str, Any] = {"limits": self.limits, "problems": self.problems}
+        if given.film is not None and fmt is not None:
+            evidence, told = watching.watch(given.film, self.policy, self.keys, **how)
+            return evidence, {"kind": "video", "format": fmt.value, **told}
+        if isinstance(fmt, SoundFormat):
+            evidence, told = listening.listen(given.data, self.policy, self.keys, **how)
+            return evidence, {"kind": "audio", "format": fmt.value, **told}
+        picture = None
+        if isinstance(fmt, Format):
+            picture = _told(self.problems, lambda: media.decode(given.data, limits=self.limits))
+        return _read_pixels(picture, fmt, self.policy, self.keys), _facts(fmt, picture)
+
+    def of_array(self, src: Any, rate: float | None) -> tuple[dict[str, Evidence], Facts]:
+        """Return the evidence in decoded pixels or samples, and the facts about them."""
+        skipped = "an array carries no metadata"
+        unread = {name: _unread(name, skipped) for name in (*_METADATA_MARKS, credentials.MARK)}
+        if rate is not None:
+            evidence, told = listening.listen(
+                _samples(src, rate, self.limits), self.policy, self.keys, limits=self.limits,
+                problems=self.problems,
+            )  # fmt: skip
+            return {**unread, **evidence}, {"kind": "audio", "format": None, **told}
+        picture = _first(media.from_array(src, limits=self.limits))
+        pixels = _read_pixels(picture, None, self.policy, self.keys)
+        return {**unread, **pixels}, _facts(None, picture)
 
 
 def _samples(src: Any, rate: float | None, limits: Limits) -> Sound:
@@ -201,7 +254,7 @@ def _told(problems: Problems, read: Callable[[], T]) -> T | None:
         return None
 
 
-def _read_metadata(data: bytes, fmt: AnyFormat | None, problems: Problems) -> dict[str, Evidence]:
+def _read_metadata(data: Data, fmt: AnyFormat | None, problems: Problems) -> dict[str, Evidence]:
     if fmt is None:
         return {name: _unread(name, _UNKNOWN) for name in _METADATA_MARKS}
     found = {
@@ -213,7 +266,7 @@ def _read_metadata(data: bytes, fmt: AnyFormat | None, problems: Problems) -> di
 
 
 def _read_credentials(
-    data: bytes,
+    data: Data,
     fmt: AnyFormat | None,
     trust: TrustProfile,
     path: str | None,
@@ -231,16 +284,8 @@ def _read_credentials(
     return credentials.read(data, mime, trust=trust, sidecar=sidecar)
 
 
-def _decode(source: Any, fmt: Format | None, problems: Problems, limits: Limits) -> Picture | None:
-    if isinstance(source, bytes):
-        if fmt is None:
-            return None
-        return _told(problems, lambda: media.decode(source, limits=limits))
-    return _first(media.from_array(source, limits=limits))
-
-
 def _read_pixels(
-    picture: Picture | None, fmt: Format | None, policy: Policy, keys: Sequence[Key] | Key
+    picture: Picture | None, fmt: AnyFormat | None, policy: Policy, keys: Sequence[Key]
 ) -> dict[str, Evidence]:
     if picture is None:
         # Of what is no picture at all nothing was asked; a picture that does not decode is open.
@@ -248,7 +293,7 @@ def _read_pixels(
         return {name: _unread(name, reason, broken=fmt is not None) for name in _PIXEL_MARKS}
     return {
         overlay.MARK: overlay.read(picture, policy.overlay),
-        WATERMARK: pictures.read(picture, _with_open_key(keys), effort=policy.watermark.effort),
+        WATERMARK: pictures.read(picture, keys, effort=policy.watermark.effort),
     }
 
 
@@ -257,9 +302,9 @@ def _unread(mark: str, reason: str, *, broken: bool = False) -> Evidence:
     return Evidence(mark=mark, status=status, detail=reason)
 
 
-def _facts(fmt: Format | None, picture: Picture | None) -> dict[str, Any]:
+def _facts(fmt: AnyFormat | None, picture: Picture | None) -> Facts:
     pictured = fmt is not None or picture is not None
-    facts: dict[str, Any] = {
+    facts: Facts = {
         "kind": "image" if pictured else "other", "format": fmt.value if fmt else None,
     }  # fmt: skip
     if picture is not None:

@@ -13,18 +13,26 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 import sounds
 import typer
+from film_files import TITLE, fmt_of, made
 from PIL import Image
 
+from aiglabel.batch import VerifyRecord
+from aiglabel.batch.records import State
 from aiglabel.cli.app import app, run
 from aiglabel.cli.exits import Exit, of_labelling, of_verifying
 from aiglabel.cli.output import clean
 from aiglabel.cli.page import as_page
+from aiglabel.containers import video
+from aiglabel.evidence import Evidence, Status
+from aiglabel.report import Compliance, Report, Verdict
 
 ROOT = Path(__file__).resolve().parents[1]
+SCHEMA = json.loads((ROOT / "aiglabel/assets/schemas/report-1.json").read_text("utf-8"))
 PRODUCER = "001191110102MACQD9K64010000"
 Aiglabel = Callable[..., "Done"]
 
@@ -474,6 +482,8 @@ def test_what_policy_show_prints_is_that_policy_again(aiglabel: Aiglabel) -> Non
     shown = aiglabel("policy", "show", "global", "--text", 'AI生成"\\')
     Path("again.toml").write_text(shown.out, "utf-8")
     assert aiglabel("policy", "show", "again.toml").out == shown.out
+    Path("film.toml").write_text("[film]\nat = [[10, 15], [60, 62.5]]\n")
+    assert "at = [[10.0, 15.0], [60.0, 62.5]]" in aiglabel("policy", "show", "film.toml").out
     assert "global" in aiglabel("policy", "list").out
 
 
@@ -574,6 +584,38 @@ def test_hostile_names_stay_text_in_the_page(aiglabel: Aiglabel) -> None:
     assert "\x1b" not in page
 
 
+def film_report(**evidence: dict[str, Any]) -> Report:
+    return Report(
+        file="a.mp4", sha256="0" * 64, verdict=Verdict.SUSPECTED, compliance=Compliance.COMPLIANT,
+        media={
+            "kind": "video", "format": "mp4", "width": 1920, "height": 1080, "seconds": 60.0,
+            "rate": 29.97, "codec": "h264", "sound": True,
+        },
+        evidence=tuple(
+            Evidence(mark=mark, status=Status.PRESENT, facts=facts)
+            for mark, facts in evidence.items()
+        ),
+        findings=(), policy="cn", trust="default", checked_at="2026-11-22T12:00:00+00:00",
+        version="1",
+    )  # fmt: skip
+
+
+def test_the_page_draws_when_a_film_shows_its_marks() -> None:
+    report = film_report(
+        overlay={"spans": [[0.0, 3.0]]}, watermark={"spans": [[0.0, 30.0], [45.0, 60.0]]}
+    )
+    jsonschema.validate(json.loads(report.to_json()), SCHEMA)
+    page = as_page([VerifyRecord(file="a.mp4", status=State.OK, report=report)])
+    assert "film 视频, mp4, h264, 1920 × 1080, 60.0 s, 29.97 fps, with sound 有声" in page
+    assert 'd="M0.0 0H144.0V1H0.0zM216.0 0H288.0V1H216.0z"' in page
+    for text in (page, str(report)):
+        assert "Found in these seconds: 0.0–30.0, 45.0–60.0." in text
+        assert "检出时段(秒):0.0–30.0、45.0–60.0。" in text
+    many = film_report(watermark={"spans": [[one, one + 0.5] for one in range(9)]})
+    assert "7.0–7.5, …." in str(many)
+    assert "seconds" not in str(film_report(watermark={"spans": []}))
+
+
 def program(*arguments: object, **environment: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "aiglabel", *map(str, arguments)],
@@ -669,6 +711,25 @@ def test_a_folder_of_pictures_and_sounds_is_labelled_and_verified(
     shown = aiglabel("inspect", "out/b.mp3", "--format", "json").json
     assert shown["media"]["codec"] == "mp3"
     assert any(one["key"] == "AIGC" for one in shown["texts"])
+
+
+@pytest.mark.parametrize("name", ["mp4", "mkv", "avi", "flv"])
+def test_a_film_is_inspected(aiglabel: Aiglabel, name: str) -> None:
+    Path("film").write_bytes(video.write_label(made(name), fmt_of(name), '{"Label":"1"}'))
+    done = aiglabel("inspect", "film", "--format", "json")
+    assert done.code == Exit.OK, done.err
+    shown = done.json
+    assert shown["media"]["format"] == name
+    assert shown["marks"]["aigc"]["facts"]["carrier"] == video.canonical_carrier(fmt_of(name))
+    assert shown["marks"]["credentials"]["status"] == "absent"
+    assert {'{"Label":"1"}', TITLE} <= {one["text"] for one in shown["texts"]}
+    kinds = [track["kind"] for track in shown["tracks"]]
+    assert kinds[:2] == ["video", "audio"]
+    text = aiglabel("inspect", "film").out
+    assert "tracks:" in text
+    assert TITLE in text
+    Path("half").write_bytes(made(name)[: len(made(name)) // 2])
+    assert aiglabel("inspect", "half").code == Exit.OK
 
 
 def test_options_of_the_audible_label(aiglabel: Aiglabel, tmp_path: Path) -> None:

@@ -434,7 +434,8 @@ def test_a_wrong_media_type_does_not_hurt(signed):
     assert mime_of(signed) == "image/jpeg"
     assert mime_of(b"<?xml?><svg>") == "image/svg+xml"
     assert mime_of(b"RIFF\0\0\0\0WAVE") == "audio/wav"
-    assert mime_of(b"RIFF\0\0\0\0AVI ") is None
+    assert mime_of(b"RIFF\0\0\0\0AVI ") == "video/x-msvideo"
+    assert mime_of(b"RIFF\0\0\0\0RMID") is None
 
 
 def test_a_manifest_on_a_server_is_not_fetched(signer):

@@ -18,7 +18,6 @@ def test_presets_load_and_are_what_they_say(name):
         agl.Policy.from_dict(
             {
                 **policy.to_dict(),
-                "rules": list(policy.rules),
                 "overlay": _plain(policy, "overlay"),
                 "audible": _plain(policy, "audible"),
             }
@@ -45,6 +44,22 @@ def test_a_file_extends_a_preset(tmp_path):
     assert policy.rules == agl.Policy.preset("cn").rules
 
 
+def test_films_say_when_they_show_the_label(tmp_path):
+    file = tmp_path / "film.toml"
+    file.write_text('extends = "cn"\n[film]\nend = true\nat = [[10, 15.5]]\nspeak = true\n')
+    film = agl.Policy.load(file).film
+    assert (film.seconds, film.end, film.at, film.speak) == (3.0, True, ((10.0, 15.5),), True)
+    assert [film.shows(time, 60.0) for time in (0, 2.9, 3.0, 12, 56.9, 57)] == [
+        True, True, False, True, False, True,
+    ]  # fmt: skip
+    again = agl.Policy.from_dict({"film": agl.Policy.load(file).to_dict()["film"]})
+    assert again.film == film
+    # A film does not know where it will be interrupted.
+    assert [agl.Policy.preset(name).film.whole for name in ("cn", "eu", "global")] == [
+        False, True, True,
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -55,7 +70,17 @@ def test_a_file_extends_a_preset(tmp_path):
         ("[overlay]\nheight_ratio = 2.0", "lies between"),
         ("[overlay]\nposition = 'middle'", "position is one of"),
         ("[watermark]\nstrength = 'strongest'", "watermark.strength"),
+        ("[film]\nsecond = 3", "Did you mean 'film.seconds'"),
+        ("[film]\nseconds = 1.5", "2 seconds at least"),
+        ("[film]\nwhole = 1", "film.whole cannot be 1"),
+        ("[film]\nat = [10, 15]", "An example: [[10, 15]]"),
+        ("[film]\nat = [[10, '15']]", "film.at cannot be"),
+        ("[film]\nat = [[15, 10]]", "to a later one"),
+        ("[film]\nat = [[10]]", "to a later one"),
+        ("[film]\nat = '10'", "film.at cannot be"),
         ("rules = ['CN-Z-01']", "rule 'CN-Z-01'"),
+        ("rules = 'CN-X-01'", "rules cannot be"),
+        ("[thresholds]\ncontrast = true", "thresholds cannot be"),
         ("regime = 'cn'\n[aigc]\nenabled = false", "Art. 5 has no exception"),
         ("extends = 'chn'", "Did you mean 'cn'"),
         ("extends = 'self.toml'", "circle"),

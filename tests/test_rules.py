@@ -23,6 +23,14 @@ from aiglabel.rules.china_explicit import required_height
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "rules.md"
 MARKS = ("overlay", "audible", "watermark", "aigc", "iptc", "credentials")
 SOUND = {"kind": "audio", "format": "wav", "seconds": 9.0}
+FILM = {
+    "kind": "video",
+    "format": "mp4",
+    "width": 1920,
+    "height": 1080,
+    "seconds": 9.0,
+    "rate": 25.0,
+}
 MEDIA = {"kind": "image", "width": 1024, "height": 768, "format": "jpeg"}
 AI = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 LABEL = Label.generated(producer="001191110102MACQD9K64010000", content_id="p-1")
@@ -38,6 +46,11 @@ def overlay(**facts):
         "on_edge": True, "contrast": 9.0,
     }  # fmt: skip
     return present("overlay", **{**usual, **facts})
+
+
+def shown(**facts):
+    usual = {"first_frame": True, "shown_s": 3.0, "watched_s": 3.04, "ink_height": 54}
+    return overlay(**{**usual, **facts})
 
 
 def aigc(text=None, *more, carrier=CARRIER, security="absent"):
@@ -87,7 +100,7 @@ BROKEN = {"credentials": Evidence(mark="credentials", status=Status.INVALID)}
 
 
 def one(rule, evidence, **thresholds):
-    media = MEDIA if "image" in RULES[rule].media else SOUND
+    media = next(one for one in (MEDIA, SOUND, FILM) if one["kind"] in RULES[rule].media)
     (finding,) = check([rule], evidence, media, thresholds)
     assert finding.message_en.endswith(".")
     assert finding.message_zh
@@ -102,6 +115,11 @@ def one(rule, evidence, **thresholds):
         ("CN-I-02", overlay(), overlay(on_edge=False)),
         ("CN-I-03", overlay(), overlay(contrast=1.5)),
         ("CN-I-04", overlay(), overlay(ink_height=38.9)),
+        ("CN-V-01", shown(), absent("overlay")),
+        ("CN-V-01", shown(), shown(first_frame=False, shown_s=0.0)),
+        ("CN-V-02", shown(), shown(shown_s=1.5)),
+        ("CN-V-02", shown(), shown(first_frame=False, shown_s=0.0)),
+        ("CN-V-03", shown(), shown(ink_height=53)),
         ("CN-A-01", rhythm(), absent("audible")),
         ("CN-A-02", voice(), voice(text="AI")),
         ("CN-A-02", voice(), voice(speaking_rate=240.0)),
@@ -208,7 +226,7 @@ def test_weakly_known_rules_never_fail_a_file():
 @pytest.mark.parametrize(("status", "mark"), list(product(Status, MARKS)))
 def test_rules_bear_evidence_without_facts(status, mark):
     evidence = {mark: Evidence(mark=mark, status=status)}
-    for media in ("image", "audio"):
+    for media in ("image", "audio", "video"):
         findings = check(RULES, evidence, {"kind": media}, {})
         json.dumps([dataclasses.asdict(found) for found in findings])
         assert [found.rule for found in findings] == [
@@ -225,6 +243,48 @@ def test_misspelt_rules_and_other_media():
 def test_a_voice_serves_instead_of_a_rhythm_and_a_rhythm_instead_of_a_voice():
     assert one("CN-A-03", voice()).ok
     assert one("CN-A-02", rhythm()).ok
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown_s", "watched_s", "ok"),
+    [
+        (9.0, 2.0, 2.0, True),
+        (9.0, 1.9995, 2.04, True),  # a tick of a millisecond
+        (9.0, 1.96, 2.0, False),
+        (9.0, 1.5, 1.5, None),  # nobody looked any further
+        (None, 1.5, 1.5, None),
+        (None, 2.0, 2.0, True),
+        (1.5, 1.46, 1.46, True),  # the last frame lasts 0.04 s
+        (1.5, 1.46, 1.5, False),
+        (1.5, 1.0, 1.0, None),
+        (0.04, 0.0, 0.0, True),
+        (9.0, None, 2.0, None),
+        (9.0, 1.0, None, None),
+    ],
+)
+def test_how_long_a_film_shows_its_label(seconds, shown_s, watched_s, ok):
+    media = {**FILM, "seconds": seconds}
+    (found,) = check(["CN-V-02"], shown(shown_s=shown_s, watched_s=watched_s), media, {})
+    assert found.ok is ok
+
+
+def test_the_policy_says_how_long_a_film_shows_its_label():
+    assert one("CN-V-02", shown(), film_seconds=3.0).ok
+    assert one("CN-V-02", shown(watched_s=3.0), film_seconds=4.0).ok is None
+    assert one("CN-V-02", shown(), film_seconds=4.0).ok is False
+
+
+def test_films_are_judged_like_pictures_where_the_law_says_so():
+    findings = check(RULES, absent("overlay"), FILM, {})
+    judged = {found.rule for found in findings}
+    assert {"CN-X-01", "CN-I-03", "CN-M-01", "EU-01", "CA-01", "C2-11"} <= judged
+    assert not judged & {"CN-I-01", "CN-I-02", "CN-I-04", "CN-A-01"}
+    broken = [found.rule for found in findings if found.ok is False]
+    assert [rule for rule in broken if rule.startswith("CN")] == ["CN-V-01"]
+    (first_sight,) = check(["EU-10"], shown(first_frame=False), FILM, {})
+    assert first_sight.ok is False
+    assert first_sight.severity is Severity.WARNING
+    assert check(["EU-10"], shown(), FILM, {})[0].ok
 
 
 def test_what_was_not_listened_to_is_open():

@@ -360,7 +360,7 @@ def test_marks_of_pictures_and_payloads_do_not_lie_alike():
         (lay.pose, lay.down, lay.right)
         for payload in (PAYLOAD, b"8 bytes.")
         for plane in (host, 255 - host, host[::-1])
-        for lay in [image._lay(plane, payload, KEY)]
+        for lay in [image.choose_lay(plane, payload, KEY)]
     }
     assert len(lays) == 6
 

@@ -294,7 +294,7 @@ def test_shared_c2pa_files():
         (b"\x89PNG\r\n\x1a\n", "PNG"),
         (b"OggS" + bytes(22) + b"\1\x09Speex   1", "neither Vorbis, Opus nor FLAC"),
         (b"#EXTM3U\nsecret.wav", "playlist"),
-        (b"\0\0\0\x14ftypisom\0\0\0\0isom", "no sound"),
+        (b"\0\0\0\x14ftypisom\0\0\0\0isom", "tracks cannot be seen"),
         (b"\xff\xfb\x90\x00" + b"text" * 200, "unknown"),
     ],
 )
@@ -321,12 +321,13 @@ def test_media_may_be_a_picture(head, fmt):
     assert sniff_media(head) is fmt
 
 
-def test_what_is_neither_is_refused_naming_both_families():
-    for data, said in ((b"", "empty"), (b"%PDF-1.7", "PDF"), (b"RIFF\0\0\0\0AVI LIST", "RIFF")):
-        with pytest.raises(UnsupportedFormat, match="picture or sound.*" + said) as caught:
+def test_what_is_nothing_known_is_refused_naming_all_families():
+    for data, said in ((b"", "empty"), (b"%PDF-1.7", "PDF"), (b"RIFF\0\0\0\0RMIDdata", "RIFF")):
+        with pytest.raises(UnsupportedFormat, match="picture, sound or video.*" + said) as caught:
             sniff_media(data)
         assert "WebP" in str(caught.value.remedy)
         assert "FLAC" in str(caught.value.remedy)
+        assert "WebM" in str(caught.value.remedy)
     with pytest.raises(UnsupportedFormat, match="ADTS"):
         sniff_media(encoded(".aac", seconds=0.2))
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import io
 import random
 import struct
-import subprocess
 import tempfile
 import tracemalloc
-from functools import cache
 from pathlib import Path
 
 import pytest
+from film_files import BUILDERS, TITLE, ffmpeg, fmt_of, frames, made, sound_only, told
 
 from aiglabel.containers import amf, ebml, m4a, matroska, pieces, sniff, xmp
 from aiglabel.containers.bounds import splice
@@ -22,7 +21,6 @@ from aiglabel.containers.sniff import (
     Format,
     SoundFormat,
     VideoFormat,
-    sniff_any,
     sniff_media,
     sniff_sound,
     sniff_video,
@@ -43,7 +41,6 @@ from aiglabel.errors import (
     ResourceLimit,
     UnsupportedFormat,
 )  # fmt: skip
-from aiglabel.media.ffmpeg import ffmpeg_exe
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 NS = "http://www.tc260.org.cn/ns/AIGC/1.0/"
@@ -53,81 +50,10 @@ VALUE = (
 )
 OLD = '{"Label":"2","ContentProducer":"","ProduceID":"old"}'
 PACKET = xmp.set_properties(None, {(NS, "TC260", "AIGC"): OLD})
-TITLE = "A title of 标题"
-CHAPTERS = ";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=500\ntitle=one\n"
-SUBTITLE = "1\n00:00:00,100 --> 00:00:00,600\nHello\n"
-
-# Suffix, options of the muxer; name before the first space is the format.
-BUILDERS: dict[str, tuple[str, ...]] = {
-    "mp4": (),
-    "mp4 fast start": ("-movflags", "+faststart"),
-    "mp4 keys": ("-movflags", "+use_metadata_tags+faststart"),
-    "mp4 fragments": ("-movflags", "+frag_keyframe+empty_moov"),
-    "mp4 based fragments": ("-movflags", "+frag_keyframe+empty_moov+omit_tfhd_offset"),
-    "mp4 dash": ("-movflags", "+frag_keyframe+empty_moov+default_base_moof+global_sidx"),
-    "mov": (),
-    "mov fast start": ("-movflags", "+faststart"),
-    "mkv": (),
-    "mkv cues in front": ("-cues_to_front", "1", "-cluster_time_limit", "100"),
-    "mkv live": ("-live", "1"),
-    "webm": ("-c:v", "libvpx", "-deadline", "realtime", "-c:a", "libopus"),
-    "avi": (),
-    "avi without padding": ("-metadata_header_padding", "0"),
-    "flv": ("-c:v", "flv", "-c:a", "adpcm_swf"),
-    "flv keyframes": ("-c:v", "flv", "-c:a", "adpcm_swf", "-flvflags", "add_keyframe_index"),
-}  # fmt: skip
-SUBTITLES = {"mp4": "mov_text", "mov": "mov_text", "mkv": "srt"}
 HOSTILE = [
     "mp4 keys", "mp4 fragments", "mp4 dash", "mov fast start", "mkv cues in front", "mkv live",
     "avi without padding", "flv keyframes",
 ]  # fmt: skip
-
-
-def ffmpeg(*arguments: str) -> bytes:
-    command = [ffmpeg_exe(), "-hide_banner", "-loglevel", "error", "-y", *arguments]
-    return subprocess.run(command, capture_output=True, check=True, timeout=120).stdout
-
-
-@cache
-def made(name: str) -> bytes:
-    """A second of a moving pattern and a sine, with a title, chapters and subtitles if it can."""
-    kind, options = name.split()[0], BUILDERS[name]
-    with tempfile.TemporaryDirectory() as folder:
-        chapters, subtitle = Path(folder) / "chapters.txt", Path(folder) / "subtitle.srt"
-        chapters.write_text(CHAPTERS)
-        subtitle.write_text(SUBTITLE)
-        target = Path(folder) / f"made.{kind}"
-        inputs = ["-f", "lavfi", "-i", "testsrc=size=64x64:rate=20:duration=1"]
-        inputs += ["-f", "lavfi", "-i", "sine=sample_rate=44100:duration=1"]
-        inputs += ["-f", "ffmetadata", "-i", str(chapters)]
-        maps = ["-map", "0:v", "-map", "1:a", "-map_metadata", "2"]
-        coded = ["-c:v", "mpeg4", "-g", "5", "-c:a", "mp2" if kind == "avi" else "aac"]
-        if kind in SUBTITLES and "fragments" not in name and "dash" not in name:
-            inputs += ["-i", str(subtitle)]
-            maps += ["-map", "3:s"]
-            coded += ["-c:s", SUBTITLES[kind]]
-        exact = ["-fflags", "+bitexact", "-flags", "+bitexact", "-threads", "1"]
-        title = ["-metadata", f"title={TITLE}"]
-        ffmpeg(*inputs, *maps, *coded, *options, *exact, *title, str(target))
-        return target.read_bytes()
-
-
-def fmt_of(name: str) -> VideoFormat:
-    return VideoFormat(name.split()[0])
-
-
-def told(data: bytes, suffix: str, *options: str) -> str:
-    """What ffmpeg makes of a file."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"file{suffix}"
-        path.write_bytes(data)
-        return ffmpeg("-i", str(path), *options, "-").decode().replace("\\", "")
-
-
-def frames(data: bytes, suffix: str) -> str:
-    """Hashes and times of every decoded picture and sound, and of every coded subtitle."""
-    maps = ("-map", "0:v", "-map", "0:a?", "-map", "0:s?")
-    return told(data, suffix, *maps, "-c:s", "copy", "-f", "framemd5")
 
 
 def sought(data: bytes, suffix: str) -> str:
@@ -157,7 +83,7 @@ def attempt(step):
 @pytest.mark.parametrize("name", BUILDERS)
 def test_label_is_written_once_and_nothing_else_changes(name, tmp_path):
     data, fmt = made(name), fmt_of(name)
-    assert sniff_video(data) is sniff_any(data) is fmt
+    assert sniff_video(data) is sniff_media(data) is fmt
     before = read_tags(data, fmt)
     assert not labels(before)
     assert not before.c2pa
@@ -303,7 +229,7 @@ def test_large_films_take_little_memory_and_reading():
 def test_films_are_told_and_other_callers_go_on_refusing_them():
     for name in BUILDERS:
         data = made(name)
-        for other in (sniff, sniff_sound, sniff_media):
+        for other in (sniff, sniff_sound):
             with pytest.raises(UnsupportedFormat):
                 other(data)
     for name in ("mkv", "webm", "avi", "flv"):
@@ -318,24 +244,16 @@ def test_films_are_told_and_other_callers_go_on_refusing_them():
 
 def test_sound_alone_is_no_film():
     m4a, mka = sound_only(".m4a"), sound_only(".mka")
-    assert sniff_any(m4a) is SoundFormat.M4A
+    assert sniff_media(m4a) is SoundFormat.M4A
     with pytest.raises(UnsupportedFormat, match="not a video format"):
         sniff_video(m4a)
     with pytest.raises(UnsupportedFormat, match="without video"):
         sniff_video(mka)
-    assert sniff_any(b"\xff\xd8\xff\xe0") is Format.JPEG
+    assert sniff_media(b"\xff\xd8\xff\xe0") is Format.JPEG
     for head, said in ((b"", "empty"), (b"%PDF-1.7", "PDF"), (b"\x30\x26\xb2\x75", "WMA")):
         with pytest.raises(UnsupportedFormat, match=said) as caught:
             sniff_video(head)
         assert "WebM" in str(caught.value.remedy)
-
-
-@cache
-def sound_only(suffix: str) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"x{suffix}"
-        ffmpeg("-f", "lavfi", "-i", "sine=duration=0.2", "-c:a", "aac", str(path))
-        return path.read_bytes()
 
 
 def test_old_quicktime_has_no_brand():
@@ -741,7 +659,7 @@ def test_flv_without_metadata():
 
 def survived(data: bytes, fmt: VideoFormat) -> None:
     """Only `MediaError` may come out; what is written must read back, its pictures the same."""
-    attempt(lambda: sniff_any(data))
+    attempt(lambda: sniff_media(data))
     attempt(lambda: read_tags(data, fmt))
     digest = attempt(lambda: coded_digest(data, fmt))
     marked = attempt(lambda: write_label(data, fmt, VALUE))

@@ -165,6 +165,17 @@ def test_large_frames_arrive_as_they_were_given(
         assert all(np.array_equal(x, y) for x, y in zip(a.planes, b.planes, strict=True))
 
 
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv", "avi", "flv"])
+def test_the_last_frame_has_its_time(tmp_path: Path, suffix: str, count: int) -> None:
+    src = clip(tmp_path / f"a.{suffix}", "libx264 -preset ultrafast", rate="5", count=count,
+               voice=False)  # fmt: skip
+    dst = tmp_path / f"b.{suffix}"
+    assert video.transcode(src, dst, nothing, target=FAST).frames == count
+    assert [f.time for f in video.frames(dst)] == [f.time for f in video.frames(src)]
+    assert video.probe(dst).seconds == pytest.approx(count / 5, abs=0.01)
+
+
 # ---------------------------------------------------------------------- tracks, tags, times
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +20,8 @@ from aiglabel.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from aiglabel.containers import AnyFormat
 
 _MAX_TEXT = 20_000
@@ -41,7 +44,8 @@ def inspect(
 ) -> None:
     """Show all that can be read in one file.
 
-    Facts of every mark, summary of the C2PA manifest, XMP packets, texts; nothing is judged.
+    Facts of every mark, summary of the C2PA manifest, XMP packets, texts, the tracks of a film;
+    nothing is judged.
     """
     from aiglabel.cli import output
     from aiglabel.cli import settings as layers
@@ -68,28 +72,34 @@ def inspect(
 
 
 def _metadata(file: Path, name: str | None) -> dict[str, Any]:
-    """Return the XMP packets and texts of a file; empty where it is broken or of no known kind."""
+    """Return the XMP packets, texts and tracks of a file; none of what cannot be read."""
     from aiglabel import containers
     from aiglabel.errors import MediaError
-    from aiglabel.media import read_source
+    from aiglabel.media.atomic import regular_file
 
     shown: dict[str, Any] = {"xmp": [], "texts": []}
     if name is None:
         return shown
-    data = read_source(file)
-    try:
-        fmt = containers.sniff_media(data)
-        packets = containers.read_xmp(data, fmt)
+    # What cannot be read, verification has told among the problems.
+    with suppress(MediaError), regular_file(str(file)) as opened:
+        fmt = containers.sniff_media(opened)
+        packets = containers.read_xmp(opened, fmt)
         shown["xmp"] = [packet[:_MAX_TEXT].decode(errors="replace").strip() for packet in packets]
-        shown["texts"] = _texts(data, fmt)
-    except MediaError:
-        pass  # verification has told it among the problems
+        shown["texts"] = _texts(opened, fmt)
+        if isinstance(fmt, containers.VideoFormat):
+            shown["tracks"] = _tracks(file)
     return shown
 
 
-def _texts(data: bytes, fmt: AnyFormat) -> list[dict[str, str]]:
+def _texts(opened: BinaryIO, fmt: AnyFormat) -> list[dict[str, str]]:
     from aiglabel import containers
 
     return [
-        {**asdict(one), "text": one.text[:_MAX_TEXT]} for one in containers.read_texts(data, fmt)
+        {**asdict(one), "text": one.text[:_MAX_TEXT]} for one in containers.read_texts(opened, fmt)
     ]
+
+
+def _tracks(file: Path) -> list[dict[str, Any]]:
+    from aiglabel.media import video
+
+    return [asdict(track) for track in video.probe(file).tracks]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiglabel.cli.output import clean
 from aiglabel.marks.watermark.pictures import SHOWS
-from aiglabel.report import ABSENCE_EN, ABSENCE_ZH, coverage
+from aiglabel.report import ABSENCE_EN, ABSENCE_ZH, coverage, times
 
 if TYPE_CHECKING:
     from aiglabel.batch import Failure, VerifyRecord
@@ -88,6 +88,7 @@ _COMPLIANCE = {
 # Standard deviations from which the map of presence is drawn darker.
 _SHADES = (SHOWS, 4.0, 5.0, 6.0)
 _MAP_PIXELS = 288
+_LINE = 288
 _TITLE = "AI label report 生成合成标识核验报告"
 
 
@@ -134,7 +135,7 @@ def _head(records: Sequence[VerifyRecord], reports: Sequence[Report]) -> str:
 def _card(report: Report) -> str:
     english, chinese = report.sentence
     kind, words = _COMPLIANCE[report.compliance]
-    marks = "".join(map(_mark, report.evidence))
+    marks = "".join(_mark(one, report.media) for one in report.evidence)
     maps = "".join(_map(one, report.media) for one in report.evidence if one.presence)
     unmet = [one for one in report.findings if one.ok is not True]
     met = [one for one in report.findings if one.ok is True]
@@ -158,7 +159,7 @@ def _failed(file: str, failure: Failure | None) -> str:
     )
 
 
-def _mark(evidence: Evidence) -> str:
+def _mark(evidence: Evidence, media: Mapping[str, Any]) -> str:
     kind, words = _STATUS[evidence.status]
     where = f'<br><span class="soft">{_text(evidence.where)}</span>' if evidence.where else ""
     figures = ""
@@ -170,7 +171,26 @@ def _mark(evidence: Evidence) -> str:
         )
     return (
         f'<tr><td>{_MARKS[evidence.mark]}</td><td><b class="{kind}">{words}</b></td>'
-        f"<td>{_text(evidence.detail)}{where}{figures}</td></tr>"
+        f"<td>{_text(evidence.detail)}{where}{figures}{_timeline(evidence, media)}</td></tr>"
+    )
+
+
+def _timeline(evidence: Evidence, media: Mapping[str, Any]) -> str:
+    """Draw when a film shows the mark, over its length where that is known, and say it."""
+    said = times(evidence)
+    if said is None:
+        return ""
+    english, chinese = map(_text, said)
+    spans = evidence.facts["spans"]
+    pixels = _LINE / (max(media.get("seconds") or 0.0, *(stop for _, stop in spans)) or 1.0)
+    bars = "".join(
+        f"M{start * pixels:.1f} 0H{stop * pixels:.1f}V1H{start * pixels:.1f}z"
+        for start, stop in spans
+    )
+    return (
+        f'<br><svg class="map" role="img" aria-label="{english}" width="{_LINE}" height="10" '
+        f'viewBox="0 0 {_LINE} 1" preserveAspectRatio="none"><path d="{bars}"/></svg>'
+        f'<br><span class="soft">{english} <span lang="zh">{chinese}</span></span>'
     )
 
 
@@ -244,6 +264,8 @@ def _finding(finding: Finding) -> str:
 
 def _media(report: Report) -> str:
     facts = report.media
+    if facts["kind"] == "video":
+        return _film(facts)
     if "seconds" in facts:
         length = f"{facts['seconds']:.1f} s, {facts['rate']} Hz, {facts['channels']} ch"
         return _text(f"{facts['format'] or 'samples'}, {facts['codec']}, {length}")
@@ -251,6 +273,19 @@ def _media(report: Report) -> str:
         return _text(facts.get("format") or "unknown format 未知格式")
     frames = f", {facts['frames']} frames 帧" if facts["frames"] > 1 else ""
     return _text(f"{facts['format']}, {facts['width']} × {facts['height']}{frames}")
+
+
+def _film(facts: Mapping[str, Any]) -> str:
+    said = ["film 视频", str(facts["format"]), facts.get("codec")]
+    if "width" in facts:
+        said.append(f"{facts['width']} × {facts['height']}")
+    if facts.get("seconds") is not None:
+        said.append(f"{facts['seconds']:.1f} s")
+    if facts.get("rate"):
+        said.append(f"{facts['rate']:g} fps")
+    if facts.get("sound") is not None:
+        said.append("with sound 有声" if facts["sound"] else "silent 无声")
+    return _text(", ".join(one for one in said if one))
 
 
 def _text(value: Any) -> str:

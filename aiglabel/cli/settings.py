@@ -218,7 +218,7 @@ def _tables(policy: Policy) -> _Tables:
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _plain(inner) for name, inner in value.items() if inner is not None}
-    return list(value) if isinstance(value, tuple) else value
+    return [_plain(inner) for inner in value] if isinstance(value, tuple) else value
 
 
 def _own_table(values: _Tables, table: str, file: Path | None) -> dict[str, str]:

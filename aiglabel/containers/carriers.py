@@ -1,16 +1,19 @@
 """The one way into the container families: a format and its bytes in, bytes or texts out.
 
-All functions hold the whole file in memory, never look at names or declared types, and raise
-only `MediaError` subclasses for hostile bytes. What is alike for pictures and sounds is asked here
-for both; what is written into sounds, in `sound`.
+No function looks at names or declared types, and hostile bytes raise only `MediaError` subclasses.
+What is alike for pictures, sounds and films is asked here for all; what is written into sounds and
+films, in `sound` and `video`. Bytes and open binary files are taken alike: pictures and sounds are
+held in memory as a whole, films read in places.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
-from aiglabel.containers import gif, heif, jpeg, png, sound, tiff, webp
-from aiglabel.containers.sniff import AnyFormat, Format, SoundFormat
+from aiglabel.containers import gif, heif, jpeg, png, sound, tiff, video, webp
+from aiglabel.containers.pieces import whole
+from aiglabel.containers.sniff import AnyFormat, Format, SoundFormat, VideoFormat
+from aiglabel.containers.tags import Tags
 from aiglabel.containers.texts import TextField
 
 
@@ -31,7 +34,7 @@ _FAMILIES: dict[Format, _Family] = {
 }  # fmt: skip
 
 
-def read_xmp(data: bytes, fmt: AnyFormat) -> list[bytes]:
+def read_xmp(data: bytes | BinaryIO, fmt: AnyFormat) -> list[bytes]:
     """Return every XMP packet of a file, as stored.
 
     None or one is usual; more are odd, with one exception: in JPEG, each extended packet
@@ -41,12 +44,14 @@ def read_xmp(data: bytes, fmt: AnyFormat) -> list[bytes]:
     ------
     CorruptMedia
         If the structure of the file is broken.
+    ResourceLimit
+        If a sound or a film has more parts or texts than any honest file.
     UnsupportedFormat
-        For rare variants of AVIF and HEIC, named in the message.
+        For rare variants, named in the message.
     """
-    if isinstance(fmt, SoundFormat):
-        return sound.read_xmp(data, fmt)
-    return _FAMILIES[fmt].read_xmp(data)
+    if isinstance(fmt, Format):
+        return _FAMILIES[fmt].read_xmp(whole(data))
+    return _tags(data, fmt).packets
 
 
 def write_xmp(data: bytes, fmt: Format, packet: bytes) -> bytes:
@@ -65,16 +70,16 @@ def write_xmp(data: bytes, fmt: Format, packet: bytes) -> bytes:
     return _FAMILIES[fmt].write_xmp(data, packet)
 
 
-def read_texts(data: bytes, fmt: AnyFormat) -> list[TextField]:
+def read_texts(data: bytes | BinaryIO, fmt: AnyFormat) -> list[TextField]:
     """Return texts outside XMP in which AIGC labels are seen in the wild.
 
-    All text tags of sounds; all PNG text chunks and GIF comments; EXIF ImageDescription and
-    UserComment in every picture format; ``AIGC{…}`` glued into JPEG segments or GIF extensions.
+    All text tags of sounds and films; all PNG text chunks and GIF comments; EXIF ImageDescription
+    and UserComment in every picture format; ``AIGC{…}`` glued into JPEG segments or GIF extensions.
     Broken EXIF yields no text.
     """
-    if isinstance(fmt, SoundFormat):
-        return sound.read_tags(data, fmt).texts
-    return _FAMILIES[fmt].read_texts(data)
+    if isinstance(fmt, Format):
+        return _FAMILIES[fmt].read_texts(whole(data))
+    return _tags(data, fmt).texts
 
 
 def carry_over(source: bytes, coded: bytes, fmt: Format) -> tuple[bytes, list[str]]:
@@ -95,19 +100,27 @@ def carry_over(source: bytes, coded: bytes, fmt: Format) -> tuple[bytes, list[st
     return _FAMILIES[fmt].carry_over(source, coded)
 
 
-def coded_digest(data: bytes, fmt: AnyFormat) -> bytes:
-    """Return SHA-256 over everything in the file that makes pixels or samples, and no metadata.
+def coded_digest(data: bytes | BinaryIO, fmt: AnyFormat) -> bytes:
+    """Return SHA-256 over everything in the file that makes pictures or sound, and no metadata.
 
     Equal before and after writing labels and C2PA signing. In JPEG it covers the first picture, not
     previews or gain maps behind it.
     """
+    if isinstance(fmt, VideoFormat):
+        return video.coded_digest(data, fmt)
     if isinstance(fmt, SoundFormat):
-        return sound.coded_digest(data, fmt)
-    return _FAMILIES[fmt].coded_digest(data)
+        return sound.coded_digest(whole(data), fmt)
+    return _FAMILIES[fmt].coded_digest(whole(data))
 
 
-def has_c2pa(data: bytes, fmt: AnyFormat) -> bool:
+def has_c2pa(data: bytes | BinaryIO, fmt: AnyFormat) -> bool:
     """Tell whether a C2PA store is embedded; nothing about it is checked."""
-    if isinstance(fmt, SoundFormat):
-        return sound.read_tags(data, fmt).c2pa
-    return _FAMILIES[fmt].has_c2pa(data)
+    if isinstance(fmt, Format):
+        return _FAMILIES[fmt].has_c2pa(whole(data))
+    return _tags(data, fmt).c2pa
+
+
+def _tags(data: bytes | BinaryIO, fmt: SoundFormat | VideoFormat) -> Tags:
+    if isinstance(fmt, VideoFormat):
+        return video.read_tags(data, fmt)
+    return sound.read_tags(whole(data), fmt)

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import BinaryIO
 
-from aiglabel.containers.isobmff import Box, media_tables, movie, tracks
+from aiglabel.containers.bounds import uint
+from aiglabel.containers.isobmff import Box, boxes, media_tables, movie, tracks
 from aiglabel.containers.tags import read_at
 from aiglabel.errors import CorruptMedia, ResourceLimit
 
@@ -134,3 +135,28 @@ def tables_of(data: bytes) -> list[list[Box]]:
 def _check_moov(size: int) -> None:
     if size > _MOST_MOOV:
         raise ResourceLimit(f"the moov box of an MP4 is over {_MOST_MOOV >> 20} MiB")
+
+
+def elsewhere(data: bytes) -> list[bytes]:
+    """Return where tracks of a moov have their samples if not in the file itself (``dref``).
+
+    Each as its entry tells it, a URL or Apple's alias; empty bytes if it does not.
+
+    Raises
+    ------
+    CorruptMedia, ResourceLimit
+        As `tables_of`.
+    """
+    entries = (
+        entry
+        for parts in tables_of(data)
+        for dinf in parts
+        if dinf.kind == b"dinf"
+        for dref in boxes(data, dinf.body, dinf.end)
+        for entry in boxes(data, dref.body + 8, dref.end)
+    )
+    return [
+        data[entry.body + 4 : entry.end].strip(b"\0")
+        for entry in entries
+        if not uint(data, entry.body, 4, "a data reference") & 1
+    ]

@@ -15,7 +15,14 @@ from typing import BinaryIO
 from aiglabel.containers import m4a
 from aiglabel.containers.bounds import Span, Splice, mover, uint
 from aiglabel.containers.isobmff import Box, boxes, pack, sample_spans
-from aiglabel.containers.mp4_tracks import moov_of, past_end, read_moov, tables_of, top_boxes
+from aiglabel.containers.mp4_tracks import (
+    elsewhere,
+    moov_of,
+    past_end,
+    read_moov,
+    tables_of,
+    top_boxes,
+)
 from aiglabel.containers.pieces import Digest
 from aiglabel.containers.tags import Tags, merged, read_at
 from aiglabel.errors import CorruptMedia, ResourceLimit
@@ -157,23 +164,14 @@ def _moved(file: BinaryIO, film: Film, move: Callable[[int], int]) -> Iterator[S
     # Items of a ``meta``, wherever it stands, and tracks in other files, are located by these.
     if any(top.kind == b"meta" for top in film.tops) or b"iloc" in film.movie:
         raise m4a.stuck("it holds items")
-    for parts in tables_of(film.movie):
-        _check_self_contained(film.movie, parts)
+    if elsewhere(film.movie):
+        raise m4a.stuck("a track refers to another file")
     yield from _placed(film, m4a.chunk_edits(film.movie, move))
     for top in film.tops:
         if top.kind in _OFFSETS:
             data = _part(file, top)
             for at, width, new in _offsets(data, top, move):
                 yield top.start + at, top.start + at + width, pack(new, width)
-
-
-def _check_self_contained(movie: bytes, parts: list[Box]) -> None:
-    """Refuse a track whose samples are in another file, where nothing moves."""
-    for dinf in parts:
-        for dref in boxes(movie, dinf.body, dinf.end) if dinf.kind == b"dinf" else ():
-            for entry in boxes(movie, dref.body + 8, dref.end):
-                if not uint(movie, entry.body, 4, _WHAT) & 1:
-                    raise m4a.stuck("a track refers to another file")
 
 
 def _offsets(data: bytes, top: Box, move: Callable[[int], int]) -> Iterator[tuple[int, int, int]]:

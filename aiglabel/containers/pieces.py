@@ -1,16 +1,61 @@
-"""Files larger than memory: copied with edits, and hashed, a piece at a time."""
+"""Files larger than memory: copied with edits, and hashed, a piece at a time; bytes as files."""
 
 from __future__ import annotations
 
 import hashlib
+import io
+import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import pairwise
+from pathlib import Path
 from typing import BinaryIO
 
 from aiglabel.containers.bounds import Span, Splice
-from aiglabel.errors import CorruptMedia
+from aiglabel.errors import CorruptMedia, MediaError
 
 _PIECE = 1 << 20
+
+
+def opened(data: bytes | BinaryIO) -> BinaryIO:
+    """Return an open file as it is, and bytes as one."""
+    return io.BytesIO(data) if isinstance(data, bytes | bytearray | memoryview) else data
+
+
+def whole(data: bytes | BinaryIO) -> bytes:
+    """Return bytes as they are, and all that an open file holds."""
+    if isinstance(data, bytes | bytearray | memoryview):
+        return data
+    data.seek(0)
+    return data.read()
+
+
+@contextmanager
+def copying(
+    src: str | os.PathLike[str], dst: str | os.PathLike[str]
+) -> Iterator[tuple[BinaryIO, BinaryIO]]:
+    """Open a file to be read, and another, emptied, to be written and read back.
+
+    Where the body raises, nothing is left at `dst`.
+
+    Raises
+    ------
+    MediaError
+        If both are one file.
+    OSError
+        If a file cannot be opened.
+    """
+    source, target = Path(src), Path(dst)
+    if target.exists() and source.samefile(target):
+        raise MediaError("a file cannot be copied onto itself", path=dst)
+    with source.open("rb") as file:
+        try:
+            with target.open("w+b") as out:
+                yield file, out
+        except BaseException:
+            with suppress(OSError):
+                target.unlink()
+            raise
 
 
 def copy_spliced(file: BinaryIO, out: BinaryIO, edits: Iterable[Splice]) -> None:

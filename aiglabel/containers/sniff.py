@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from enum import StrEnum
 from typing import BinaryIO, NoReturn
 
 from aiglabel.containers import id3, matroska, mp3, mp4_tracks, ogg
+from aiglabel.containers.pieces import opened
 from aiglabel.containers.tags import read_at
 from aiglabel.errors import MediaError, ResourceLimit, UnsupportedFormat
 
@@ -93,7 +93,7 @@ class VideoFormat(StrEnum):
         return f".{self.value}"
 
 
-AnyFormat = Format | SoundFormat
+AnyFormat = Format | SoundFormat | VideoFormat
 
 SOUND_SUFFIXES = {
     ".wav": SoundFormat.WAV, ".wave": SoundFormat.WAV, ".bwf": SoundFormat.WAV,
@@ -108,7 +108,7 @@ VIDEO_SUFFIXES = {
     ".avi": VideoFormat.AVI, ".flv": VideoFormat.FLV,
 }  # fmt: skip
 
-MEDIA_SUFFIXES: dict[str, AnyFormat] = {**SUFFIXES, **SOUND_SUFFIXES}
+MEDIA_SUFFIXES: dict[str, AnyFormat] = {**SUFFIXES, **SOUND_SUFFIXES, **VIDEO_SUFFIXES}
 
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"mif2"}
 _AVIF_BRANDS = {b"avif", b"avis"}
@@ -117,6 +117,7 @@ _STILLS = {b"jpeg", b"mjpa", b"mjpb", b"png "}
 _PICTURES = "JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIC"
 _SOUNDS = "WAV, FLAC, MP3, M4A, Ogg Vorbis or Opus"
 _FILMS = "MP4, MOV, MKV, WebM, AVI or FLV"
+_MP4 = "MP4 or QuickTime"
 # What a QuickTime file without ``ftyp``, as all were before 2005, begins with.
 _QUICKTIME = {b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
 # What is often tried, and by whoever asks for the other family.
@@ -142,7 +143,7 @@ def sniff(data: bytes) -> Format:
         For anything else, saying what it looks like where that is known.
     """
     head = bytes(data[:HEAD_BYTES])
-    return _picture(head) or _refuse(io.BytesIO(head), "a picture format", _PICTURES)
+    return _picture(head) or _refuse(opened(data), "a picture format", _PICTURES)
 
 
 def sniff_sound(data: bytes | BinaryIO) -> SoundFormat:
@@ -162,23 +163,8 @@ def sniff_sound(data: bytes | BinaryIO) -> SoundFormat:
     UnsupportedFormat
         For anything else, saying what it looks like and what to do, where that is known.
     """
-    file = _opened(data)
+    file = opened(data)
     return _sound(file) or _refuse(file, "a sound format", _SOUNDS)
-
-
-def sniff_media(data: bytes | BinaryIO) -> AnyFormat:
-    """Return the format of a picture or a sound; as much of `data` is needed as by `sniff_sound`.
-
-    Raises
-    ------
-    UnsupportedFormat
-        For anything else. Raw AAC, films and Ogg of other codecs are refused as by `sniff_sound`.
-    """
-    file = _opened(data)
-    found = _picture(read_at(file, 0, HEAD_BYTES)) or _sound(file)
-    return found or _refuse(
-        file, "a picture or sound format", f"{_PICTURES} for pictures, {_SOUNDS} for sound"
-    )
 
 
 def sniff_video(data: bytes | BinaryIO) -> VideoFormat:
@@ -198,19 +184,22 @@ def sniff_video(data: bytes | BinaryIO) -> VideoFormat:
     UnsupportedFormat
         For anything else, saying what it looks like, where that is known.
     """
-    file = _opened(data)
+    file = opened(data)
     return _film(file) or _refuse(file, "a video format", _FILMS)
 
 
-def sniff_any(data: bytes | BinaryIO) -> AnyFormat | VideoFormat:
-    """Return the format of a picture, a sound or a film: what `sniff_media` tells, and films.
+def sniff_media(data: bytes | BinaryIO) -> AnyFormat:
+    """Return the format of a picture, a sound or a film.
+
+    As much of `data` is needed as by `sniff_sound` and `sniff_video`; only whole files tell all.
 
     Raises
     ------
     UnsupportedFormat
-        For anything else, as by `sniff_media`.
+        For anything else, as by the others: MP4 and Matroska without a track of either kind, raw
+        AAC, Ogg of other codecs.
     """
-    file = _opened(data)
+    file = opened(data)
     found = _picture(read_at(file, 0, HEAD_BYTES)) or _film(file) or _sound(file)
     return found or _refuse(
         file,
@@ -219,13 +208,11 @@ def sniff_any(data: bytes | BinaryIO) -> AnyFormat | VideoFormat:
     )
 
 
-def _opened(data: bytes | BinaryIO) -> BinaryIO:
-    return io.BytesIO(data) if isinstance(data, (bytes, bytearray, memoryview)) else data
-
-
 def _refuse(file: BinaryIO, wanted: str, formats: str) -> NoReturn:
     head = read_at(file, 0, HEAD_BYTES)
     name = _name(head)
+    if name == _MP4:
+        name += f" {_tracks_told(file)}"
     looks = f"it looks like {name}" if name else "unknown first bytes"
     raise UnsupportedFormat(
         f"not {wanted} this toolkit reads ({looks if head else 'the file is empty'})",
@@ -236,7 +223,7 @@ def _refuse(file: BinaryIO, wanted: str, formats: str) -> NoReturn:
 def _name(head: bytes) -> str:
     """Return what bytes look like to whoever does not read them; empty if unknown."""
     known = next((name for magic, name in _KNOWN.items() if head.startswith(magic)), "")
-    return known or ("MP4 or QuickTime" if head[4:8] == b"ftyp" else "")
+    return known or (_MP4 if head[4:8] == b"ftyp" or head[4:8] in _QUICKTIME else "")
 
 
 def _picture(head: bytes) -> Format | None:
@@ -333,9 +320,23 @@ def _of_matroska(file: BinaryIO) -> VideoFormat | None:
 def _tracks(file: BinaryIO) -> list[tuple[bytes, bytes]]:
     """Return handler and codec of the tracks of an MP4; none if they cannot be seen."""
     try:
-        return [(kind, codec) for _, kind, codec in mp4_tracks.kinds(mp4_tracks.movie_of(file))]
-    except MediaError:  # a head only, or a broken file, which its reader will describe
+        return _tracks_seen(file)
+    except MediaError:  # a head only, or a broken file
         return []
+
+
+def _tracks_seen(file: BinaryIO) -> list[tuple[bytes, bytes]]:
+    return [(kind, codec) for _, kind, codec in mp4_tracks.kinds(mp4_tracks.movie_of(file))]
+
+
+def _tracks_told(file: BinaryIO) -> str:
+    """Say why an MP4 is not what it was asked for as."""
+    try:
+        kinds = _tracks_seen(file)
+    except MediaError as error:
+        return f"whose tracks cannot be seen: {error.reason}"
+    sound = any(kind == b"soun" for kind, _ in kinds)
+    return "with video" if _moves(kinds) else "with sound only" if sound else "without either"
 
 
 def _moves(kinds: list[tuple[bytes, bytes]]) -> bool:
@@ -343,15 +344,10 @@ def _moves(kinds: list[tuple[bytes, bytes]]) -> bool:
     return any(kind == b"vide" and codec not in _STILLS for kind, codec in kinds)
 
 
-def _of_mp4(file: BinaryIO, head: bytes) -> SoundFormat:
+def _of_mp4(file: BinaryIO, head: bytes) -> SoundFormat | None:
     kinds = _tracks(file)
-    video, sound = _moves(kinds), any(kind == b"soun" for kind, _ in kinds)
-    if not video and (sound or (not kinds and head[8:12] in _M4A_BRANDS)):
-        return SoundFormat.M4A
-    what = "video" if video else "no sound that can be seen"
-    raise UnsupportedFormat(
-        f"an MP4 or QuickTime file with {what}", remedy="Use WAV, FLAC, MP3, M4A, Ogg or Opus"
-    )
+    sound = any(kind == b"soun" for kind, _ in kinds) and not _moves(kinds)
+    return SoundFormat.M4A if sound or (not kinds and head[8:12] in _M4A_BRANDS) else None
 
 
 def _is_adts(file: BinaryIO, at: int) -> bool:

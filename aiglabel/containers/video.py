@@ -10,17 +10,14 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
 from aiglabel.containers import avi, flv, matroska, matroska_edits, mp4_video
 from aiglabel.containers.bounds import Splice
-from aiglabel.containers.pieces import copy_spliced
+from aiglabel.containers.pieces import copy_spliced, copying, opened
 from aiglabel.containers.sniff import VideoFormat
 from aiglabel.containers.tags import Tags, label_bytes
-from aiglabel.errors import MediaError
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ def read_tags(data: bytes | BinaryIO, fmt: VideoFormat) -> Tags:
     UnsupportedFormat
         For rare variants, named in the message.
     """
-    return _FAMILIES[fmt].read(_opened(data))
+    return _FAMILIES[fmt].read(opened(data))
 
 
 def write_label(data: bytes, fmt: VideoFormat, label: str) -> bytes:
@@ -85,8 +82,7 @@ def write_label_file(
 ) -> None:
     """Copy a film with `label` as its one AIGC label; see `copy_labelled`.
 
-    `dst` is overwritten, but only once it is known that the label can be set; where the copy fails,
-    nothing of it is left.
+    `dst` is overwritten; where the copy fails, nothing of it is left.
 
     Raises
     ------
@@ -95,21 +91,11 @@ def write_label_file(
     OSError
         If a file cannot be read or written.
     """
-    source, target = Path(src), Path(dst)
-    if target.exists() and source.samefile(target):
-        raise MediaError("a film cannot be copied onto itself", path=dst)
-    with source.open("rb") as file:
-        splices = _FAMILIES[fmt].edits(file, label_bytes(label))
-        try:
-            with target.open("wb") as out:
-                copy_spliced(file, out, splices)
-        except BaseException:
-            with suppress(OSError):
-                target.unlink()
-            raise
+    with copying(src, dst) as (file, out):
+        copy_labelled(file, out, fmt, label)
 
 
-def copy_labelled(file: BinaryIO, out: BinaryIO, fmt: VideoFormat, label: str) -> None:
+def copy_labelled(file: BinaryIO, out: BinaryIO, fmt: VideoFormat, label: str | None) -> None:
     """Copy a film with `label` as its one AIGC label, at the canonical place, in bounded memory.
 
     Labels under the key AIGC elsewhere in the tags go; those in XMP and comments stay. Coded
@@ -123,8 +109,8 @@ def copy_labelled(file: BinaryIO, out: BinaryIO, fmt: VideoFormat, label: str) -
         known that the label can be set.
     fmt : VideoFormat
         As sniffed.
-    label : str
-        The text.
+    label : str or None
+        The text; None copies the film as it is.
 
     Raises
     ------
@@ -134,7 +120,7 @@ def copy_labelled(file: BinaryIO, out: BinaryIO, fmt: VideoFormat, label: str) -
     LabelError
         For characters a tag cannot carry.
     """
-    splices = _FAMILIES[fmt].edits(file, label_bytes(label))
+    splices = [] if label is None else _FAMILIES[fmt].edits(file, label_bytes(label))
     copy_spliced(file, out, splices)
 
 
@@ -143,8 +129,4 @@ def coded_digest(data: bytes | BinaryIO, fmt: VideoFormat) -> bytes:
 
     Equal before and after writing labels. The media data are read once, in pieces.
     """
-    return _FAMILIES[fmt].coded_digest(_opened(data))
-
-
-def _opened(data: bytes | BinaryIO) -> BinaryIO:
-    return io.BytesIO(data) if isinstance(data, (bytes, bytearray, memoryview)) else data
+    return _FAMILIES[fmt].coded_digest(opened(data))

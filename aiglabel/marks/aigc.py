@@ -1,69 +1,44 @@
 """The AIGC metadata label of GB 45438-2025 6.1 and Annex E: one per file, seven values.
 
 Written is only the canonical carrier of a format, holding the bare JSON object (TC260-PG-20259A):
-for pictures the XMP property ``TC260:AIGC``, for sounds the tag that `containers.sound` names. Read
-are all carriers and forms seen in the wild.
+for pictures the XMP property ``TC260:AIGC``, for sounds and films the tags that `containers.sound`
+and `containers.video` name. Reading is in `aigc_read`.
 """
 
 from __future__ import annotations
 
-import logging
+import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO, Literal, NamedTuple
 
-from aiglabel import containers
-from aiglabel.containers import sound, xmp
-from aiglabel.containers.sniff import AnyFormat, SoundFormat
-from aiglabel.errors import CorruptMedia, LabelError, OutputError
-from aiglabel.evidence import Evidence, Outcome, Status
+from aiglabel.containers import sound, video
+from aiglabel.containers.pieces import copying
+from aiglabel.containers.sniff import AnyFormat, Format, SoundFormat, VideoFormat
+from aiglabel.errors import LabelError, OutputError
+from aiglabel.evidence import Evidence, Outcome
 from aiglabel.label import Kind, Label, check_annex_e
-from aiglabel.marks import aigc_security
 from aiglabel.marks.aigc_code import (
     Role,
     code_problems,
     meant_as_code,
-    parse_code,
     same_provider,
     service_type_fits,
 )  # fmt: skip
-from aiglabel.marks.aigc_json import (
-    KEYS,
-    Decoded,
-    decode,
-    fields_to_json,
-    from_properties,
-    looks_like_label,
-    to_fields,
-    to_json,
-)  # fmt: skip
+from aiglabel.marks.aigc_json import fields_to_json, to_fields, to_json
+from aiglabel.marks.aigc_read import CARRIER, MARK, NAMESPACE, PREFIX, PROPERTY, carrier, read
 from aiglabel.marks.metadata import Properties, write_properties
 
 __all__ = [
-    "CARRIER", "NAMESPACE", "Existing", "Plan", "carrier", "confirm", "plan", "read", "to_json",
-    "write",
+    "CARRIER", "MARK", "NAMESPACE", "Existing", "Plan", "carrier", "confirm", "plan", "read",
+    "to_json", "write", "write_file",
 ]  # fmt: skip
-
-MARK = "aigc"
-NAMESPACE = "http://www.tc260.org.cn/ns/AIGC/1.0/"
-PREFIX = "TC260"
-PROPERTY = "AIGC"
-CARRIER = f"XMP {PREFIX}:{PROPERTY}"
-"""The canonical carrier of pictures."""
 
 Existing = Literal["keep", "replace", "refuse"]
 """What to do about a label of another producer."""
 
 _PRODUCER_FIELDS = ("Label", "ContentProducer", "ProduceID", "ReservedCode1")
 _PROPAGATOR_FIELDS = ("ContentPropagator", "PropagateID", "ReservedCode2")
-_IDENTITY = ("Label", "ContentProducer", "ProduceID")
-_RAW_SHOWN = 2048
-_MAX_LABELS = 16
-_XMP_NAMES = (
-    (NAMESPACE, PROPERTY), (NAMESPACE, PROPERTY.lower()), (NAMESPACE, "XmpKvBase64"),
-    (NAMESPACE.lower(), PROPERTY), (NAMESPACE.lower(), PROPERTY.lower()),
-)  # fmt: skip
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,11 +54,6 @@ class Plan:
 
     fields: Mapping[str, str] | None
     outcome: Outcome
-
-
-def carrier(fmt: AnyFormat) -> str:
-    """Return the one carrier of a format in which a label belongs."""
-    return sound.canonical_carrier(fmt) if isinstance(fmt, SoundFormat) else CARRIER
 
 
 def plan(found: Evidence, label: Label, *, existing: Existing = "keep") -> Plan:
@@ -159,8 +129,8 @@ def write(
     Parameters
     ----------
     data : bytes
-        The encoded file. Its pixels or sound and all other metadata stay as they are.
-    fmt : Format
+        The encoded file. Its pictures or sound and all other metadata stay as they are.
+    fmt : Format, SoundFormat or VideoFormat
     label : Label
     existing : {"keep", "replace", "refuse"}
         See `plan`.
@@ -168,7 +138,7 @@ def write(
         What `read` found before the file was encoded anew; defaults to what is in `data`.
     also : mapping, optional
         Further XMP properties to set in the same pass, e.g. those of `aiglabel.marks.iptc`; none
-        for sounds.
+        for sounds and films.
 
     Returns
     -------
@@ -185,23 +155,84 @@ def write(
     OutputError
         When the label does not read back as written.
     """
-    here = read(data, fmt)
+    decided = _decide(read(data, fmt), fmt, label, existing=existing, source=source)
+    data = _put(data, fmt, decided.written, also)
+    if decided.kept is not None:
+        confirm(data, fmt, decided.kept)
+    return data, decided.outcome
+
+
+def write_file(
+    src: str | os.PathLike[str],
+    dst: str | os.PathLike[str],
+    fmt: VideoFormat,
+    label: Label,
+    *,
+    existing: Existing = "keep",
+    source: Evidence | None = None,
+) -> Outcome:
+    """Copy a film, in pieces, with the label and read it back; without one where `write` has none.
+
+    Parameters
+    ----------
+    src, dst : path
+        `dst` is overwritten; where anything fails, nothing of it is left.
+    fmt : VideoFormat
+    label, existing, source
+        As for `write`.
+
+    Returns
+    -------
+    Outcome
+        As from `write`; a film is at `dst` in any case.
+
+    Raises
+    ------
+    LabelError, MediaError, OutputError
+        As `write`; MediaError also if `dst` is `src`.
+    OSError
+        If a file cannot be read or written.
+    """
+    with copying(src, dst) as (film, copy):
+        decided = _decide(read(film, fmt), fmt, label, existing=existing, source=source)
+        text = None if decided.written is None else fields_to_json(decided.written)
+        video.copy_labelled(film, copy, fmt, text)
+        if decided.kept is not None:
+            confirm(copy, fmt, decided.kept)
+    return decided.outcome
+
+
+class _Decision(NamedTuple):
+    """What is written into a file, and what it holds afterwards, where that is one good label."""
+
+    written: Mapping[str, str] | None
+    kept: Mapping[str, str] | None
+    outcome: Outcome
+
+
+def _decide(
+    here: Evidence,
+    fmt: AnyFormat,
+    label: Label,
+    *,
+    existing: Existing,
+    source: Evidence | None,
+) -> _Decision:
+    """Plan a label for a file in which `here` was read."""
     planned = plan(source or here, label, existing=existing)
+    fields, outcome = planned.fields, planned.outcome
     labels = here.facts["labels"]
     elsewhere = sorted({one["carrier"] for one in labels if one["carrier"] != carrier(fmt)})
-    done = len(labels) == 1 and labels[0]["canonical"] and labels[0]["fields"] == planned.fields
-    if elsewhere and labels[0]["fields"] != planned.fields and existing != "keep":
+    if elsewhere and labels[0]["fields"] != fields and existing != "keep":
         raise LabelError(
             f"a label in {', '.join(elsewhere)} would stay beside a new one",
             remedy="A file may hold one label only: encode the file anew, without that field",
         )
     if elsewhere:
         detail = f"Labelled already in {', '.join(elsewhere)}; a second label is not allowed."
-        return _put(data, fmt, None, also), replace(planned.outcome, written=False, detail=detail)
-    data = _put(data, fmt, None if done else planned.fields, also)
-    if planned.fields is not None:
-        confirm(data, fmt, planned.fields)
-    return data, planned.outcome
+        return _Decision(None, None, replace(outcome, written=False, detail=detail))
+    done = len(labels) == 1 and labels[0]["canonical"] and labels[0]["fields"] == fields
+    return _Decision(None if done else fields, fields, outcome)
 
 
 def _put(
@@ -209,14 +240,18 @@ def _put(
 ) -> bytes:
     """Write a label, None for none, and other properties."""
     text = None if fields is None else fields_to_json(fields)
+    if isinstance(fmt, Format):
+        label = {} if text is None else {(NAMESPACE, PREFIX, PROPERTY): text}
+        return write_properties(data, fmt, {**(also or {}), **label})
+    assert not also
+    if text is None:
+        return data
     if isinstance(fmt, SoundFormat):
-        assert not also
-        return data if text is None else sound.write_label(data, fmt, text)
-    label = {} if text is None else {(NAMESPACE, PREFIX, PROPERTY): text}
-    return write_properties(data, fmt, {**(also or {}), **label})
+        return sound.write_label(data, fmt, text)
+    return video.write_label(data, fmt, text)
 
 
-def confirm(data: bytes, fmt: AnyFormat, fields: Mapping[str, str]) -> None:
+def confirm(data: bytes | BinaryIO, fmt: AnyFormat, fields: Mapping[str, str]) -> None:
     """Read a label back and compare its seven values (CN-M-13).
 
     Raises
@@ -230,157 +265,6 @@ def confirm(data: bytes, fmt: AnyFormat, fields: Mapping[str, str]) -> None:
             f"the AIGC label did not read back as written ({len(labels)} labels found)",
             remedy="Please report this, with the file if you can",
         )
-
-
-def read(data: bytes, fmt: AnyFormat) -> Evidence:
-    """Look for the label in every carrier and form known.
-
-    Parameters
-    ----------
-    data : bytes
-    fmt : Format
-
-    Returns
-    -------
-    Evidence
-        PRESENT for a label that says something definite, even in the wrong dress; INVALID for one
-        that is broken, incomplete or contradicts another; ABSENT for none. `payload` is the JSON
-        text as found. `facts`: ``labels`` (each ``carrier, canonical, form, raw, fields,
-        problems``), ``count``, ``carrier`` (the canonical one of the format), ``fields`` of the
-        best label, ``producer_code``, ``security``.
-
-    Raises
-    ------
-    MediaError
-        When the file's structure is broken.
-    """
-    proper = carrier(fmt)
-    labels = [*_xmp_labels(data, fmt, proper), *_text_labels(data, fmt, proper)][:_MAX_LABELS]
-    if not labels:
-        facts = {
-            "labels": [], "count": 0, "carrier": proper, "fields": None, "producer_code": None,
-        }  # fmt: skip
-        return Evidence(
-            mark=MARK, status=Status.ABSENT, detail="No AIGC label found.",
-            facts={**facts, "security": _security(None)},
-        )  # fmt: skip
-    best = max(labels, key=lambda one: (one.decoded.valid, one.canonical))
-    identities = {one.identity for one in labels if one.decoded.valid}
-    fields = best.decoded.fields
-    sound = best.decoded.valid and len(identities) == 1
-    code = parse_code(fields["ContentProducer"]) if fields else None
-    return Evidence(
-        mark=MARK,
-        status=Status.PRESENT if sound else Status.INVALID,
-        payload=best.text,
-        where=best.carrier,
-        detail=_describe(best, labels, contradicting=len(identities) > 1),
-        facts={
-            "labels": [one.record() for one in labels],
-            "count": len(labels),
-            "carrier": proper,
-            "fields": fields,
-            "producer_code": asdict(code) if code else None,
-            "security": _security(fields),
-        },
-    )
-
-
-@dataclass(frozen=True)
-class _Found:
-    """One label in one carrier; `proper` is the one it should be in."""
-
-    carrier: str
-    text: str
-    decoded: Decoded
-    proper: str
-
-    @property
-    def canonical(self) -> bool:
-        return self.carrier == self.proper and self.decoded.form == "bare"
-
-    @property
-    def identity(self) -> tuple[str, ...]:
-        return tuple((self.decoded.fields or {}).get(name, "") for name in _IDENTITY)
-
-    def record(self) -> dict[str, Any]:
-        return {
-            "carrier": self.carrier,
-            "canonical": self.canonical,
-            "form": self.decoded.form,
-            "raw": self.text[:_RAW_SHOWN],
-            "fields": self.decoded.fields,
-            "problems": self.decoded.problems,
-        }
-
-
-def _xmp_labels(data: bytes, fmt: AnyFormat, proper: str) -> list[_Found]:
-    found = []
-    for packet in containers.read_xmp(data, fmt):
-        try:
-            found += _packet_labels(packet, proper)
-        except CorruptMedia as error:
-            log.debug("XMP packet skipped: %s", error.reason)
-            if f"{PREFIX}:{PROPERTY}".encode() in packet:
-                text = packet[:_RAW_SHOWN].decode("utf-8", "replace")
-                broken = {"code": "not_json", "field": "", "text": f"in broken XMP: {error.reason}"}
-                found.append(_Found(CARRIER, text, Decoded(None, "bare", [broken]), proper))
-    return found
-
-
-def _packet_labels(packet: bytes, proper: str) -> list[_Found]:
-    tree = xmp.parse(packet)
-    found = []
-    for namespace, name in _XMP_NAMES:
-        regular = (namespace, name) == (NAMESPACE, PROPERTY)
-        where = CARRIER if regular else f"XMP {name} ({namespace})"
-        texts = (text for text in tree.get(namespace, name) if text)
-        found += [_Found(where, text, decode(text), proper) for text in texts]
-    # One property per field: beside each other, or as a structure inside TC260:AIGC.
-    beside = {key: values[0] for key in KEYS if (values := tree.get(NAMESPACE, key))}
-    if beside:
-        found.append(_fields_found(f"XMP {PREFIX} fields", beside, proper))
-    for node in (child for described in tree.rdf.children for child in described.children):
-        within = {
-            one.name[1]: next(iter(one.values()), "")
-            for one in node.children
-            if one.name[0] == NAMESPACE
-        }
-        if node.name == (NAMESPACE, PROPERTY) and within:
-            found.append(_fields_found(CARRIER, within, proper))
-    return found
-
-
-def _fields_found(where: str, values: Mapping[str, str], proper: str) -> _Found:
-    text = "\n".join(f"{key}={value}" for key, value in values.items())
-    return _Found(where, text, from_properties(values), proper)
-
-
-def _text_labels(data: bytes, fmt: AnyFormat, proper: str) -> list[_Found]:
-    return [
-        _Found(one.carrier, one.text, decode(one.text), proper)
-        for one in containers.read_texts(data, fmt)
-        if one.key.upper() == PROPERTY or looks_like_label(one.text)
-    ]
-
-
-def _describe(best: _Found, labels: list[_Found], *, contradicting: bool) -> str:
-    if contradicting:
-        return f"{len(labels)} AIGC labels contradict each other."
-    fields = best.decoded.fields
-    if not best.decoded.valid or fields is None:
-        reasons = "; ".join(problem["text"] for problem in best.decoded.problems[:3])
-        return f"The AIGC label in {best.carrier} is broken: {reasons}."
-    says = {"1": "is", "2": "may be", "3": "is suspected to be"}[fields["Label"]]
-    by = fields["ContentProducer"] or fields["ContentPropagator"] or "nobody named"
-    flaws = sum(len(one.decoded.problems) for one in labels) + len(labels) - 1
-    rest = f", with {flaws} flaw{'s' if flaws > 1 else ''}" if flaws else ""
-    return f"The AIGC label says the content {says} AI-generated, by {by}{rest}."
-
-
-def _security(fields: Mapping[str, str] | None) -> dict[str, str]:
-    checked = aigc_security.verify(fields or {})
-    return {"result": checked.result.value, "detail": checked.detail}
 
 
 def _check_codes(label: Label) -> list[str]:

@@ -2,12 +2,13 @@
 
 ``Iptc4xmpExt:DigitalSourceType`` holds one full ``http`` URI of the NewsCodes vocabulary. It is a
 statement anybody can write or remove; it carries weight only inside a signature (C2PA). The prompt
-fields of 2025.1 are never written: prompts are personal data.
+fields of 2025.1 are never written: prompts are personal data. Nothing is written into sounds and
+films, where the credentials state the source type.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, BinaryIO
 
 from aiglabel import containers
 from aiglabel.containers import xmp
@@ -78,13 +79,14 @@ def outcome(data: bytes, fmt: Format, wanted: Properties) -> Outcome:
     )
 
 
-def read(data: bytes, fmt: AnyFormat) -> Evidence:
+def read(data: bytes | BinaryIO, fmt: AnyFormat) -> Evidence:
     """Look for IPTC statements that AI made or changed the content.
 
     Parameters
     ----------
-    data : bytes
-    fmt : Format or SoundFormat
+    data : bytes or open binary file
+        A film is read in places, whatever its length.
+    fmt : Format, SoundFormat or VideoFormat
 
     Returns
     -------

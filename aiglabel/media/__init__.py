@@ -1,7 +1,7 @@
 """Files in, arrays out, and back. The only room that knows codecs."""
 
 from aiglabel.media.arrays import from_array, to_array
-from aiglabel.media.atomic import atomic_write, is_file, read_source
+from aiglabel.media.atomic import atomic_file, atomic_write, is_file, read_source, synced
 from aiglabel.media.decode import decode, dimensions
 from aiglabel.media.encode import encode
 from aiglabel.media.ffmpeg import ffmpeg_exe
@@ -14,6 +14,7 @@ __all__ = [
     "Limits",
     "Picture",
     "Settings",
+    "atomic_file",
     "atomic_write",
     "decode",
     "dimensions",
@@ -24,5 +25,6 @@ __all__ = [
     "glance",
     "is_file",
     "read_source",
+    "synced",
     "to_array",
 ]

@@ -139,6 +139,12 @@ def atomic_file(dst: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Pat
         raise OutputError(f"cannot be written: {reason}", path=dst) from exc
 
 
+def synced(path: Path) -> None:
+    """Force a file that was written to disk."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
 def _write_synced(path: Path, data: bytes) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o644)
     with os.fdopen(handle, "wb") as file:

@@ -5,6 +5,7 @@ ffmpeg-python writes the argument list; it never runs anything here, as it knows
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import threading
@@ -17,7 +18,14 @@ from typing import IO, Any
 
 from aiglabel.errors import CorruptMedia, MediaError, UnsupportedFormat
 
+DISK_FULL = "No space left on device"
+
 _TIMEOUT_S = 600
+_ECHO = re.compile(
+    r"Task finished|Terminating thread|Error (submitting|flushing|sending|encoding a |while)|"
+    r"Could not open|Nothing was written|Conversion failed|Last message"
+)
+_PART = re.compile(r"\[[^\[\]\n]{1,60} @ 0x[0-9a-f]{1,16}\] ")
 
 
 @cache
@@ -204,12 +212,18 @@ class Job:
         with self.deadline():
             code = self.process.wait()
         self._ear.join(timeout=5)
-        said = [line.decode(errors="replace").strip() for line in (*self._first, *self._last)]
-        last = next((line for line in reversed(said) if line), "no reason given")
+        said = [_plain(line) for line in (*self._first, *self._last)]
         if self.late:
-            raise MediaError(f"ffmpeg did nothing for {self.stall:.0f} s and was stopped")
+            raise MediaError(
+                f"ffmpeg did nothing for {self.stall:.0f} s and was stopped",
+                remedy="Get the file undamaged, or try again when the machine has less to do",
+            )
         if code != 0:
-            raise (MediaError if writing else CorruptMedia)(f"ffmpeg failed: {last}")
+            if writing:
+                raise MediaError(
+                    f"ffmpeg failed: {_reason(said)}", remedy="Try another codec or container"
+                )
+            raise CorruptMedia(f"ffmpeg failed: {_reason(said)}")
         return said
 
     def close(self) -> None:
@@ -221,6 +235,18 @@ class Job:
             if pipe:
                 with suppress(OSError):
                     pipe.close()
+
+
+def _plain(line: bytes) -> str:
+    """Return a line without the names and addresses of ffmpeg's parts."""
+    return _PART.sub("", line.decode(errors="replace")).strip()
+
+
+def _reason(said: list[str]) -> str:
+    """Return the last line that says more than that something else failed; a full disk first."""
+    lines = [line for line in said if line]
+    telling = [line for line in lines if not _ECHO.match(line)] or lines or ["no reason given"]
+    return next((line for line in lines if DISK_FULL in line), telling[-1])
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any
 
 from aiglabel.containers.sniff import VideoFormat
-from aiglabel.errors import CorruptMedia, MediaError
+from aiglabel.errors import CorruptMedia, MediaError, ResourceLimit
 from aiglabel.media import ffmpeg
 from aiglabel.media.limits import Limits
 from aiglabel.media.video_coding import Colour, Track, VideoCoding, worked_in
@@ -24,7 +24,7 @@ from aiglabel.media.video_whole import ISOBMFF
 
 STALL_S = 120.0
 _LOOK_S = 60.0
-_MOST_TRACKS = 200
+_MOST_TRACKS = 128
 _DEMUXERS = {VideoFormat.MKV: "matroska", VideoFormat.WEBM: "matroska"}
 _STREAM = re.compile(
     r"^ {2,4}Stream #0:(\d{1,4})(?:\[0x[0-9a-f]+\])?(?:\(([^()\n]{0,40})\))?: "
@@ -45,6 +45,8 @@ _CHROMA = {"left", "center", "topleft", "top", "bottomleft", "bottom"}
 _NTSC = {"23.98": 24, "29.97": 30, "47.95": 48, "59.94": 60, "119.88": 120}
 # What ffmpeg says of lost data and goes on.
 _LOST = re.compile(r"partial file|ended prematurely|corrupt input packet|[Tt]runcat")
+_TOO_MANY = re.compile(r"^\[[^\]\n]+\] Number of \w+ exceeds max_streams", re.MULTILINE)
+_DAMAGED = re.compile(r"[Ii]nvalid|[Ee]rror|[Cc]orrupt|exceeds|missing|unavailable|concealing")
 
 
 def demuxer(container: VideoFormat) -> str:
@@ -53,8 +55,13 @@ def demuxer(container: VideoFormat) -> str:
 
 
 def source_options(container: VideoFormat) -> dict[str, Any]:
-    """Return the input options that keep ffmpeg from choosing a demuxer or another file."""
-    return {"f": demuxer(container), "protocol_whitelist": "file"}
+    """Return the input options that keep ffmpeg from choosing a demuxer or another file.
+
+    And from opening thousands of decoders, one a track.
+    """
+    return {
+        "f": demuxer(container), "protocol_whitelist": "file", "max_streams": _MOST_TRACKS,
+    }  # fmt: skip
 
 
 @cache
@@ -95,7 +102,7 @@ def look(path: str, container: VideoFormat, limits: Limits) -> VideoCoding:
     ResourceLimit
         Frames are over `limits`.
     """
-    options = [p for k, v in source_options(container).items() for p in (f"-{k}", v)]
+    options = [p for k, v in source_options(container).items() for p in (f"-{k}", str(v))]
     # Only the level "verbose" tells where chroma samples lie.
     command = [ffmpeg.ffmpeg_exe(), "-hide_banner", "-nostdin", "-loglevel", "verbose", *options]
     try:
@@ -106,10 +113,17 @@ def look(path: str, container: VideoFormat, limits: Limits) -> VideoCoding:
             timeout=_LOOK_S,
         )
     except (OSError, ValueError, subprocess.TimeoutExpired) as exc:
-        raise MediaError(f"ffmpeg did not run: {exc}") from exc
+        raise MediaError(
+            f"ffmpeg did not run: {exc}", remedy="Get the file undamaged, or try again"
+        ) from exc
     # Values of tags are indented deeper, and the name of the file comes before "Duration".
     said = done.stderr.decode(errors="replace").replace("\r", " ")
     before, _, said = said.rpartition("\n  Duration: ")
+    if _TOO_MANY.search(before or said):
+        raise ResourceLimit(
+            f"the film has more than {_MOST_TRACKS} tracks",
+            remedy="Copy the tracks that matter into a new file",
+        )
     if not before:
         raise CorruptMedia(
             f"the {container.value.upper()} file cannot be opened", remedy="Get the whole file"
@@ -119,7 +133,7 @@ def look(path: str, container: VideoFormat, limits: Limits) -> VideoCoding:
 
 def _coding(said: str, container: VideoFormat, limits: Limits) -> VideoCoding:
     tracks, films = [], []
-    found = list(_STREAM.finditer(said))[:_MOST_TRACKS]
+    found = list(_STREAM.finditer(said))
     for number, match in enumerate(found):
         end = found[number + 1].start() if number + 1 < len(found) else len(said)
         _, _, side = said[match.end() : end].partition("\n    Side data:\n")
@@ -128,7 +142,9 @@ def _coding(said: str, container: VideoFormat, limits: Limits) -> VideoCoding:
         if track.kind == "video" and not track.cover:
             films.append((track, fields, side))
     if not films:
-        raise CorruptMedia(f"{container.value.upper()} without a video track")
+        raise CorruptMedia(
+            f"{container.value.upper()} without a video track", remedy="Give a film with pictures"
+        )
     track, fields, side = films[0]
     width, height = _size(fields)
     limits.check_size(width, height)
@@ -353,8 +369,8 @@ def reading(
         yield job
 
 
-def check_read(said: list[str], container: VideoFormat) -> None:
-    """Refuse a film of which ffmpeg said that data are missing.
+def check_read(said: list[str], container: VideoFormat) -> tuple[str, ...]:
+    """Refuse a film of which ffmpeg said that data are missing; return notes on what is damaged.
 
     Raises
     ------
@@ -366,3 +382,7 @@ def check_read(said: list[str], container: VideoFormat) -> None:
             f"the {container.value.upper()} file is damaged or ends early ({lost[-200:]})",
             remedy="Get the whole file",
         )
+    damaged = next((line for line in said if _DAMAGED.search(line)), None)
+    if damaged is None:
+        return ()
+    return (f"the film is damaged, pictures may be missing or spoilt ({damaged[:120]})",)

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from aiglabel.errors import MediaError
-from aiglabel.media.atomic import Source, atomic_file
+from aiglabel.media.atomic import Source, atomic_file, synced
 from aiglabel.media.limits import Limits
 from aiglabel.media.sound_coding import Coding, Samples, Sound
 from aiglabel.media.sound_reading import BLOCK, blaming, gather, opened
@@ -147,5 +147,4 @@ def write(
             raise FileExistsError(os.fspath(dst))  # before the work, and once more after it
         temporary.touch(0o644)
         produce(temporary, y, coding, target or coding, source, Path(folder))
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
+        synced(temporary)

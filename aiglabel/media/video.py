@@ -23,11 +23,11 @@ import numpy as np
 
 from aiglabel.errors import AigLabelError, MediaError
 from aiglabel.media import ffmpeg_video, video_sound
-from aiglabel.media.atomic import Source, atomic_file
+from aiglabel.media.atomic import Source, atomic_file, synced
 from aiglabel.media.limits import Limits
 from aiglabel.media.sound_reading import blaming
 from aiglabel.media.video_coding import Frame, VideoCoding, VideoTarget
-from aiglabel.media.video_reading import FrameReader, opened
+from aiglabel.media.video_reading import FrameReader, opened, remedied
 from aiglabel.media.video_writing import Change, Progress, Written, produce, room_for
 
 logger = logging.getLogger(__name__)
@@ -90,8 +90,8 @@ def frames(
         As `probe`, from the first step on, and where frames are damaged or none is there.
     """
     if every < 1:
-        raise MediaError(f"every {every}th frame cannot be read")
-    with opened(src, limits or Limits()) as given, blaming(src):
+        raise MediaError(f"every {every}th frame cannot be read", remedy="Give 1 or more")
+    with opened(src, limits or Limits()) as given, blaming(src), remedied():
         coding = given.coding
         with ffmpeg_video.reading(given.path, coding, start=start, keys=keys, every=every) as job:
             reader = FrameReader(job, given)
@@ -166,14 +166,14 @@ def transcode(
         room_for(temporary, given)
         temporary.touch(0o644)
         try:
-            sound = video_sound.new_sound(os.fspath(audio), given) if audio is not None else None
-            written = produce(
-                given, temporary, change, target or VideoTarget(), sound, folder, progress
-            )
+            with remedied():
+                sound = video_sound.new_sound(os.fspath(audio), given) if audio else None
+                written = produce(
+                    given, temporary, change, target or VideoTarget(), sound, folder, progress
+                )
         except AigLabelError as exc:
             raise exc.at(src if isinstance(src, str | os.PathLike) else None) from None
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
+        synced(temporary)
     for note in written.notes:
         logger.warning("%s: %s", os.fspath(dst), note)
     return written
@@ -191,7 +191,7 @@ def extract_sound(
     MediaError
         There is no sound, or it cannot be decoded.
     """
-    with opened(src, limits or Limits()) as given, blaming(src):
+    with opened(src, limits or Limits()) as given, blaming(src), remedied():
         video_sound.extract(given, Path(dst))
         index = next(t.index for t in given.coding.tracks if t.kind == "audio")
         return video_sound.begins(given, index)

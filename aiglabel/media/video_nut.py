@@ -21,6 +21,7 @@ from aiglabel.errors import CorruptMedia
 _MAGIC = b"nut/multimedia container\0"
 _MAIN = bytes.fromhex("4e4d7a561f5f04ad")
 _STREAM = bytes.fromhex("4e5311405bf2f9db")
+_INFO = bytes.fromhex("4e49ab68b596ba78")
 _SYNCPOINT = bytes.fromhex("4e4be4adeeca4569")
 
 _KEY, _CODED_PTS, _STREAM_ID, _SIZE_MSB = 1, 8, 16, 32
@@ -36,12 +37,16 @@ _PTS_SHIFT = 7
 
 @dataclass(frozen=True)
 class RawStream:
-    """One stream of raw pictures: size in pixels, format (FourCC), and seconds a tick."""
+    """One stream of raw pictures: size in pixels, format (FourCC), seconds a tick, frames a second.
+
+    The rate only tells how long the last picture is shown; where there is none, it is not told.
+    """
 
     width: int
     height: int
     fourcc: bytes
     time_base: Fraction
+    rate: Fraction | None = None
 
 
 @dataclass(frozen=True)
@@ -258,7 +263,16 @@ def head(stream: RawStream) -> bytes:
         _v(0) + _v(0) + named + _v(0) + _v(_PTS_SHIFT) + _v(1) + _v(0) + _v(0) + _v(0) + size
     )
     first = _packed(_SYNCPOINT, _v(0) + _v(0))  # readers look for it once, also in a pipe
-    return _MAGIC + _packed(_MAIN, main) + _packed(_STREAM, of_stream) + first
+    return _MAGIC + _packed(_MAIN, main) + _packed(_STREAM, of_stream) + _told(stream.rate) + first
+
+
+def _told(rate: Fraction | None) -> bytes:
+    """Return the info packet of the first stream; ffmpeg takes no rate of 1000 and more."""
+    if rate is None:
+        return b""
+    name, value = b"r_frame_rate", f"{rate.numerator}/{rate.denominator}".encode()
+    field = _v(len(name)) + name + _s(-1) + _v(len(value)) + value
+    return _packed(_INFO, _v(1) + _s(0) + _v(0) + _v(0) + _v(1) + field)
 
 
 def frame_head(pts: int, size: int) -> bytes:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,12 @@ from aiglabel.media.sound_reading import blaming
 from aiglabel.media.video_coding import VideoCoding
 from aiglabel.media.video_nut import NutReader
 from aiglabel.media.video_pipe import widen
-from aiglabel.media.video_whole import check_whole, container_of
+from aiglabel.media.video_whole import check_own, check_whole, container_of
+
+HELD = 5
+"""Frames of a film that are in memory at a time."""
+
+_USUAL_RATE, _MOST_RATE = Fraction(25), Fraction(999)
 
 
 @dataclass(frozen=True)
@@ -39,9 +46,19 @@ def opened(src: Source, limits: Limits) -> Iterator[OpenVideo]:
     ``Limits.max_bytes`` is for what is held in memory: a film on disk may be larger.
     """
     with ExitStack() as stack:
-        with blaming(src):
+        with blaming(src), remedied():
             given = _open(src, limits, stack)
         yield given
+
+
+@contextmanager
+def remedied() -> Iterator[None]:
+    """Say what to do about a broken film, where an error does not."""
+    try:
+        yield
+    except CorruptMedia as exc:
+        exc.remedy = exc.remedy or "Get the whole, undamaged film"
+        raise
 
 
 def _open(src: Source, limits: Limits, stack: ExitStack) -> OpenVideo:
@@ -54,7 +71,9 @@ def _open(src: Source, limits: Limits, stack: ExitStack) -> OpenVideo:
     with regular_file(path) as file:
         container = container_of(file)
         check_whole(file, container)
+        check_own(file, container)
     coding = ffmpeg_video.look(path, container, limits)
+    limits.check_frames(HELD, HELD * coding.width * coding.height)
     if (coding.seconds or 0.0) > limits.max_seconds:
         raise ResourceLimit(
             f"the film is {coding.seconds:.0f} s long, the limit is {limits.max_seconds:.0f} s",
@@ -79,22 +98,26 @@ class FrameReader:
         self._coding = given.coding
         self._limits = given.limits
         widen(job.process.stdout)
+        self.notes: tuple[str, ...] = ()
         self.size = given.coding.pixel_format.size(given.coding.width, given.coding.height)
         self.count = 0
+        self._last = -math.inf
         with job.deadline():
             try:
                 self._nut = NutReader(job.process.stdout)  # type: ignore[arg-type]
             except CorruptMedia:
                 job.finish()  # its own words are the better reason
                 raise
-        self.stream = self._nut.stream
+        rate = min(given.coding.rate or _USUAL_RATE, _MOST_RATE)
+        self.stream = replace(self._nut.stream, rate=rate)
         if (self.stream.width, self.stream.height) != (given.coding.width, given.coding.height):
             raise CorruptMedia("the frames are not as large as the file says")
 
     def read(self, picture: bytearray | NDArray[np.uint8]) -> int | None:
         """Fill `picture`, `size` bytes, and return its time in ticks of `stream.time_base`.
 
-        None at the end.
+        Times rise: a frame that would not come after the one before comes a tick later. None at
+        the end; `notes` then tell what was wrong with the film.
 
         Raises
         ------
@@ -114,6 +137,7 @@ class FrameReader:
             self._judge()
             return None
         self.count += 1
+        pts = self._rising(pts)
         if pts * self.stream.time_base > self._limits.max_seconds + 86_400:
             raise ResourceLimit(
                 f"the film is longer than the limit of {self._limits.max_seconds:.0f} s",
@@ -121,7 +145,18 @@ class FrameReader:
             )
         return pts
 
+    def _rising(self, pts: int) -> int:
+        # The ticks of the film, not those of the pipe: its encoder counts in them.
+        tick = max(self._coding.time_base / self.stream.time_base, Fraction(1))
+        number = round(pts / tick)
+        if number <= self._last:
+            number = int(self._last) + 1
+            pts = round(number * tick)
+            self.notes = ("frames whose times did not rise are shown a tick after those before",)
+        self._last = number
+        return pts
+
     def _judge(self) -> None:
-        ffmpeg_video.check_read(self.job.finish(), self._coding.container)
+        self.notes += ffmpeg_video.check_read(self.job.finish(), self._coding.container)
         if not self.count:
             raise CorruptMedia("no frame of the video could be decoded")

@@ -75,7 +75,11 @@ def new_sound(path: str, given: OpenVideo) -> NewSound:
     """
     first = next((t for t in given.coding.tracks if t.kind == "audio"), None)
     if first is None:
-        raise MediaError("the film has no sound that could be replaced", path=given.path)
+        raise MediaError(
+            "the film has no sound that could be replaced",
+            path=given.path,
+            remedy="Leave it silent",
+        )
     coding = sound.probe(path, limits=Limits(max_bytes=1 << 62))
     return NewSound(path, coding, begins(given, first.index), first.index, first.bitrate)
 
@@ -109,7 +113,7 @@ def extract(given: OpenVideo, dst: Path) -> None:
     """
     first = next((t for t in given.coding.tracks if t.kind == "audio"), None)
     if first is None:
-        raise MediaError("the film has no sound", path=given.path)
+        raise MediaError("the film has no sound", path=given.path, remedy="Leave its sound alone")
     codec = "pcm_s16le" if first.codec in ("pcm_s16le", "pcm_u8") else "pcm_f32le"
     arguments = [*input_options(given.coding.container), "-i", f"file:{given.path}"]
     arguments += ["-map", f"0:{first.index}", "-c:a", codec, "-rf64", "auto"]

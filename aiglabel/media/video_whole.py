@@ -7,11 +7,13 @@ A cut or odd film is still a film here: whether it has pictures is the decoder's
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import BinaryIO
 
+from aiglabel.containers import mp4_tracks
 from aiglabel.containers.sniff import HEAD_BYTES, VideoFormat, sniff
 from aiglabel.containers.tags import read_at
-from aiglabel.errors import CorruptMedia, UnsupportedFormat
+from aiglabel.errors import CorruptMedia, MediaError, UnsupportedFormat
 
 ISOBMFF = (VideoFormat.MP4, VideoFormat.MOV)
 _QUICKTIME = {b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
@@ -71,6 +73,26 @@ def check_whole(file: BinaryIO, container: VideoFormat) -> None:
             f"the {container.value.upper()} file ends early: {stated} bytes are promised, "
             f"{end} are there",
             remedy="Get the whole file",
+        )
+
+
+def check_own(file: BinaryIO, container: VideoFormat) -> None:
+    """Refuse an MP4 or MOV that says its samples are in another file.
+
+    ffmpeg does not open that one: it takes bytes of this file for them.
+
+    Raises
+    ------
+    UnsupportedFormat
+    """
+    places: list[bytes] = []
+    if container in ISOBMFF:
+        with suppress(MediaError):  # what else is wrong is the decoder's to tell
+            places = mp4_tracks.elsewhere(mp4_tracks.movie_of(file))
+    if any(places):
+        raise UnsupportedFormat(
+            f"the {container.value.upper()} file keeps its pictures or sound in another file",
+            remedy="Save it as one file that holds everything",
         )
 
 

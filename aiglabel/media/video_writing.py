@@ -28,14 +28,13 @@ from aiglabel.media.video_coding import Frame, VideoCoding, VideoTarget
 from aiglabel.media.video_encoders import Plan, planned
 from aiglabel.media.video_matrix import copy_matrix
 from aiglabel.media.video_pipe import FramePipe
-from aiglabel.media.video_reading import FrameReader, OpenVideo
+from aiglabel.media.video_reading import HELD, FrameReader, OpenVideo
 from aiglabel.media.video_sound import NewSound
 from aiglabel.media.video_whole import ISOBMFF
 
 Change = Callable[[Frame], None]
 Progress = Callable[[float, float | None], None]
 
-_BUFFERS = 5
 _FINISH_S = 3600.0  # the last frames, and moving the index of a large MP4 to its front
 _GRID = ("mpeg2video",)  # codecs whose times are those of a fixed rate
 _MPEG4_MOST = 65_535  # ticks a second
@@ -101,7 +100,7 @@ def produce(
         _carry(reader, writer, given, change, progress)
     if given.coding.container in ISOBMFF and plan.container in ISOBMFF:
         copy_matrix(given.path, given.coding.stream, str(path), _place(given.coding, kept.codecs))
-    notes = (*given.coding.notes, *plan.notes, *kept.notes, *notes)
+    notes = (*given.coding.notes, *plan.notes, *kept.notes, *notes, *reader.notes)
     return Written(reader.count, plan.container, plan.codec, plan.options, notes)
 
 
@@ -148,7 +147,7 @@ class _Belt:
     """
 
     def __init__(self, reader: FrameReader, writer: ffmpeg.Job) -> None:
-        self.pictures = [bytearray(reader.size) for _ in range(_BUFFERS)]
+        self.pictures = [bytearray(reader.size) for _ in range(HELD)]
         self._reader, self._writer = reader, writer
         self._free: queue.SimpleQueue[bytearray | None] = queue.SimpleQueue()
         self._full: queue.SimpleQueue[tuple[int, bytearray] | BaseException | None] = (
@@ -195,7 +194,7 @@ class _Belt:
 
     def _fail(self) -> None:
         _finished(self._writer)
-        raise MediaError("ffmpeg stopped before the end of the film")
+        raise MediaError("ffmpeg stopped before the end of the film", remedy="Try another codec")
 
     def _read(self) -> None:
         try:
@@ -226,7 +225,7 @@ def _finished(writer: ffmpeg.Job) -> None:
     try:
         writer.finish(writing=True)
     except MediaError as exc:
-        if "No space left on device" in exc.reason:
+        if ffmpeg.DISK_FULL in exc.reason:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from exc
         raise
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from aiglabel import containers
-from aiglabel.containers.sniff import AnyFormat, SoundFormat, sniff_media
+from aiglabel.containers.sniff import AnyFormat, Format, sniff_media
 from aiglabel.errors import SigningError
 from aiglabel.evidence import Evidence, Outcome
 from aiglabel.key import Key
@@ -24,8 +24,19 @@ from aiglabel.marks import aigc, credentials, iptc
 from aiglabel.marks.metadata import write_properties
 from aiglabel.marks.watermark import MARK as WATERMARK
 from aiglabel.media import Limits
+from aiglabel.media.video_coding import VideoTarget
 from aiglabel.policy import Policy
 from aiglabel.result import EmbedResult, Quality
+
+LOST_CREDENTIALS = "its C2PA credentials do not fit the new file; a signer keeps them"
+
+
+def broken_credentials() -> SigningError:
+    """Say that credentials, which cover all metadata, cannot stay beside a new label."""
+    return SigningError(
+        "the file carries C2PA credentials that a new label would invalidate",
+        remedy="Pass a signer, so that they become the parent of new ones",
+    )
 
 
 @dataclass(frozen=True)
@@ -41,8 +52,8 @@ class Origin:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job(ABC):
-    """What to write, how, and with what; `run` does it to one file. See `embedding.Labeler`.
+class Job:
+    """What to write, how, and with what; see `embedding.Labeler`.
 
     Attributes
     ----------
@@ -54,6 +65,8 @@ class Job(ABC):
         For lossy picture formats; None keeps the source's.
     bitrate : int or None
         Bits a second, for lossy sound formats; None keeps the source's.
+    film : VideoTarget or None
+        How films are coded, as far as that is to differ from the source.
     """
 
     policy: Policy
@@ -64,6 +77,60 @@ class Job(ABC):
     payload: bytes
     quality: int | None = None
     bitrate: int | None = None
+    film: VideoTarget | None = None
+
+    @property
+    def signs(self) -> bool:
+        """Whether credentials are written."""
+        asked = self.label is not None and self.policy.credentials.enabled
+        return asked and self.signer is not None
+
+    def agreeing(self, found: Evidence | None) -> Self:
+        """Return the job with the payload that the file's metadata label, `found`, will name.
+
+        A label that is kept names another record than ours: the watermark must agree with it.
+        """
+        if self.label is None or found is None:
+            return self
+        fields = aigc.plan(found, self.label, existing=self.policy.aigc.existing).fields
+        if fields is None:
+            return self
+        if fields["ContentProducer"]:
+            number = record_number(fields["ContentProducer"], fields["ProduceID"])
+        else:
+            number = record_number(fields["ContentPropagator"], fields["PropagateID"])
+        return replace(self, payload=number)
+
+    def result(
+        self,
+        fmt: AnyFormat,
+        outcomes: Sequence[Outcome],
+        clock: Clock,
+        *,
+        sizes: tuple[int, int],
+        **fields: Any,
+    ) -> EmbedResult:
+        """Sum up what was done; `fields` are those of `EmbedResult` only the medium knows.
+
+        `sizes` are the bytes of the source, 0 for arrays, and of the result.
+        """
+        marked = next((one for one in outcomes if one.mark == WATERMARK), None)
+        kept = [one.detail for one in outcomes if one.facts.get("kept")]
+        return EmbedResult(
+            payload=self.payload if marked and marked.written else None,
+            quality=Quality.of(marked),
+            marks=tuple(outcomes),
+            format=fmt,
+            sizes=dict(zip(("source", "result"), sizes, strict=True)),
+            timings=clock.seconds,
+            notes=(*fields.pop("notes", ()), *kept),
+            **fields,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodedJob(Job, ABC):
+    """A job on a file that is held in memory; `run` does it."""
 
     # ------------------------------------------------------------------ what a kind of media adds
 
@@ -83,44 +150,20 @@ class Job(ABC):
         found = sniff_media(data)
         matters = self.label is not None and self.policy.aigc.enabled
         origin = Origin(data, found, aigc.read(data, found) if matters else None)
-        return self._for(origin)._run(origin, fmt)
+        return self.agreeing(origin.label)._run(origin, fmt)
 
     def _run(self, origin: Origin, fmt: AnyFormat) -> EmbedResult:
         clock = Clock()
-        unsigned = not self._signs and containers.has_c2pa(origin.data, origin.format)
+        unsigned = not self.signs and containers.has_c2pa(origin.data, origin.format)
         if self.touches or fmt is not origin.format:
             result = self.mark(origin, fmt, clock)
-            note = "its C2PA credentials do not fit the new file; a signer keeps them"
-            return replace(result, notes=(*result.notes, note)) if unsigned else result
+            return replace(result, notes=(*result.notes, LOST_CREDENTIALS)) if unsigned else result
         # What nobody touches is never decoded: it stays byte-identical.
         if unsigned:
-            raise SigningError(
-                "the file carries C2PA credentials that a new label would invalidate",
-                remedy="Pass a signer, so that they become the parent of new ones",
-            )
+            raise broken_credentials()
         data, outcomes, sidecar = self.described(origin.data, origin, fmt, [], clock)
-        return self.result(origin, fmt, outcomes, clock, data=data, sidecar=sidecar)
-
-    @property
-    def _signs(self) -> bool:
-        asked = self.label is not None and self.policy.credentials.enabled
-        return asked and self.signer is not None
-
-    def _for(self, origin: Origin) -> Self:
-        """Return the job with the payload that the file's metadata label will name.
-
-        A label that is kept names another record than ours: the watermark must agree with it.
-        """
-        if self.label is None or origin.label is None:
-            return self
-        fields = aigc.plan(origin.label, self.label, existing=self.policy.aigc.existing).fields
-        if fields is None:
-            return self
-        if fields["ContentProducer"]:
-            number = record_number(fields["ContentProducer"], fields["ProduceID"])
-        else:
-            number = record_number(fields["ContentPropagator"], fields["PropagateID"])
-        return replace(self, payload=number)
+        sizes = len(origin.data), len(data)
+        return self.result(fmt, outcomes, clock, sizes=sizes, _data=data, sidecar=sidecar)
 
     def described(
         self,
@@ -138,28 +181,6 @@ class Job(ABC):
             return coded, outcomes, None
         return signed.data, [*outcomes, signed.outcome], signed.sidecar
 
-    def result(
-        self,
-        origin: Origin | None,
-        fmt: AnyFormat,
-        outcomes: Sequence[Outcome],
-        clock: Clock,
-        **fields: Any,
-    ) -> EmbedResult:
-        """Sum up what was done; `fields` are those of `EmbedResult` only the medium knows."""
-        marked = next((one for one in outcomes if one.mark == WATERMARK), None)
-        kept = [one.detail for one in outcomes if one.facts.get("kept")]
-        return EmbedResult(
-            payload=self.payload if marked and marked.written else None,
-            quality=Quality.of(marked),
-            marks=tuple(outcomes),
-            format=fmt,
-            sizes={"source": len(origin.data) if origin else 0, "result": len(fields["data"])},
-            timings=clock.seconds,
-            notes=(*fields.pop("notes", ()), *kept),
-            **fields,
-        )
-
     def _describe(
         self, coded: bytes, origin: Origin | None, fmt: AnyFormat, clock: Clock
     ) -> tuple[bytes, list[Outcome]]:
@@ -168,8 +189,8 @@ class Job(ABC):
         if self.label is None:
             return coded, outcomes
         with clock.step("metadata"):
-            # IPTC's properties are those of pictures; of a sound the credentials state the same.
-            picture = None if isinstance(fmt, SoundFormat) else fmt
+            # IPTC's properties are those of pictures; of the rest the credentials state the same.
+            picture = fmt if isinstance(fmt, Format) else None
             states = self.policy.iptc.enabled and picture is not None
             also = iptc.properties(self.label) if states else {}
             if self.policy.aigc.enabled:
@@ -192,7 +213,7 @@ class Job(ABC):
         outcomes: list[Outcome],
         clock: Clock,
     ) -> credentials.Signed | None:
-        if not self._signs or self.signer is None or self.label is None:
+        if not self.signs or self.signer is None or self.label is None:
             return None
         wanted = self.policy.credentials
         with clock.step("sign"):

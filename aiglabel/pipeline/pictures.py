@@ -14,7 +14,7 @@ from aiglabel.marks.watermark import MARK as WATERMARK
 from aiglabel.marks.watermark import at_least
 from aiglabel.marks.watermark import pictures as watermark
 from aiglabel.media import Picture
-from aiglabel.pipeline.job import Clock, Job, Origin
+from aiglabel.pipeline.job import Clock, CodedJob, Origin
 from aiglabel.result import EmbedResult
 from aiglabel.signal.informed import STRENGTHS
 
@@ -23,12 +23,12 @@ _GLANCE_SIDE = 512  # pixels of the shortest side that reading the marks back ne
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureJob(Job):
-    """See `Job`."""
+class PictureJob(CodedJob):
+    """See `CodedJob`."""
 
     @property
     def touches(self) -> bool:
-        """See `Job`."""
+        """See `CodedJob`."""
         return self.policy.overlay.enabled or self.policy.watermark.enabled
 
     def run_array(self, picture: Picture, fmt: Format) -> EmbedResult:
@@ -36,7 +36,7 @@ class PictureJob(Job):
         return self._paint(picture, None, fmt, Clock())
 
     def mark(self, origin: Origin, fmt: AnyFormat, clock: Clock) -> EmbedResult:
-        """See `Job`."""
+        """See `CodedJob`."""
         if not isinstance(fmt, Format):
             raise UnsupportedFormat(
                 f"a picture cannot be written as {fmt.value}", remedy="Name a picture format"
@@ -101,8 +101,9 @@ class PictureJob(Job):
         with clock.step("read back"):
             outcomes = self._read_back(picture, coded, outcomes)
         return self.result(
-            origin, fmt, outcomes, clock, data=coded, sidecar=sidecar, notes=notes, _media=picture
-        )
+            fmt, outcomes, clock, sizes=(len(origin.data) if origin else 0, len(coded)),
+            _data=coded, sidecar=sidecar, notes=notes, _media=picture,
+        )  # fmt: skip
 
     def _encode(
         self,

@@ -3,6 +3,7 @@
 from aiglabel.policy.policy import (
     AigcPolicy,
     CredentialsPolicy,
+    FilmPolicy,
     IptcPolicy,
     OverlayPolicy,
     Policy,
@@ -14,6 +15,7 @@ from aiglabel.policy.policy import (
 __all__ = [
     "AigcPolicy",
     "CredentialsPolicy",
+    "FilmPolicy",
     "IptcPolicy",
     "OverlayPolicy",
     "Policy",

@@ -10,7 +10,7 @@ import dataclasses
 import difflib
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -20,6 +20,7 @@ from typing import Any, Literal, Self, get_type_hints
 from aiglabel.errors import LabelError, PolicyError
 from aiglabel.marks.audible import AudibleStyle
 from aiglabel.marks.overlay import OverlayStyle
+from aiglabel.marks.overlay.when import When
 from aiglabel.rules import RULES
 from aiglabel.signal.detector import DEFAULT_EFFORT, EFFORTS
 from aiglabel.signal.informed import STRENGTHS
@@ -29,6 +30,7 @@ COMMAND_LINE_TABLES = ("label", "key", "signer")
 
 _MAX_FILE_BYTES = 256 * 1024
 _MAX_DEPTH = 8
+_SPANS = tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +48,24 @@ class AudiblePolicy(AudibleStyle):
 
 
 @dataclass(frozen=True, kw_only=True)
+class FilmPolicy(When):
+    """What films ask besides; `When` says when they show the visible label.
+
+    Attributes
+    ----------
+    speak : bool
+        Also play the audible label, over the first sound track.
+    sound : bool
+        Also write the watermark, the same payload, into the first sound track.
+    """
+
+    speak: bool = False
+    sound: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
 class WatermarkPolicy:
-    """The blind watermark of pictures and sounds.
+    """The blind watermark of pictures, sounds and films.
 
     Attributes
     ----------
@@ -123,6 +141,8 @@ class Policy:
         Whose law it serves; "cn" cannot switch the metadata label off (Labeling Measures Art. 5).
     overlay, audible, watermark, aigc, iptc, credentials
         One table a mark.
+    film
+        What films ask besides.
     rules : tuple of str
         Ids of the catalogue that verification judges, see docs/rules.md.
     thresholds : mapping of str to float
@@ -134,6 +154,7 @@ class Policy:
     regime: str = ""
     overlay: OverlayPolicy = field(default_factory=OverlayPolicy)
     audible: AudiblePolicy = field(default_factory=AudiblePolicy)
+    film: FilmPolicy = field(default_factory=FilmPolicy)
     watermark: WatermarkPolicy = field(default_factory=WatermarkPolicy)
     aigc: AigcPolicy = field(default_factory=AigcPolicy)
     iptc: IptcPolicy = field(default_factory=IptcPolicy)
@@ -283,26 +304,37 @@ def _build(kind: Any, values: Mapping[str, Any], where: str) -> Any:
                 raise PolicyError(f"{where}{name} is a table, [{where}{name}]")
             made[name] = _build(hint, value, f"{name}.")
         else:
-            made[name] = _plain(f"{where}{name}", value, getattr(kind(), name))
+            made[name] = _plain(f"{where}{name}", value, hint, getattr(kind(), name))
     return kind(**made)
 
 
-def _plain(name: str, value: Any, default: Any) -> Any:
-    """Check one value against the type of its default."""
+def _plain(name: str, value: Any, hint: Any, default: Any) -> Any:
+    """Check one value against its type, which that of its default tells but for lists."""
+    example = default
     if isinstance(default, bool):
         fits = isinstance(value, bool)
     elif isinstance(default, float):
-        fits = isinstance(value, (int, float)) and not isinstance(value, bool)
+        fits = _number(value)
+    elif hint == _SPANS:
+        # That a span has two ends, and goes forward, is for `When` to say.
+        fits, example = _listed(value, lambda span: _listed(span, _number)), [[10, 15]]
     elif isinstance(default, tuple):
-        fits = isinstance(value, list) and all(isinstance(item, str) for item in value)
-        value = tuple(value) if fits else value
+        fits = _listed(value, lambda item: isinstance(item, str))
     elif isinstance(default, dict):
-        fits = isinstance(value, dict) and all(isinstance(v, (int, float)) for v in value.values())
+        fits = isinstance(value, dict) and all(map(_number, value.values()))
     else:
         fits = isinstance(value, str)
     if not fits:
-        raise PolicyError(f"{name} cannot be {value!r}", remedy=f"An example: {default!r}")
-    return value
+        raise PolicyError(f"{name} cannot be {value!r}", remedy=f"An example: {example!r}")
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _listed(value: Any, fits: Callable[[Any], bool]) -> bool:
+    return isinstance(value, (list, tuple)) and all(map(fits, value))
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _choose(what: str, value: str, known: Any) -> None:

@@ -16,6 +16,7 @@ from aiglabel.rules import (
     california,
     china_audible,
     china_explicit,
+    china_film,
     china_metadata,
     eu,
     provenance,
@@ -26,7 +27,9 @@ __all__ = ["RULES", "Finding", "Grade", "Judged", "Rule", "Severity", "check"]
 
 RULES: Mapping[str, Rule] = MappingProxyType({
     rule.id: rule
-    for room in (china_explicit, china_audible, china_metadata, eu, california, provenance)
+    for room in (
+        china_explicit, china_film, china_audible, china_metadata, eu, california, provenance,
+    )
     for rule in room.RULES
 })  # fmt: skip
 """Every rule by its id. Ids are only ever added; a withdrawn one is never used again."""
@@ -48,10 +51,11 @@ def check(
         By mark name: ``overlay``, ``audible``, ``watermark``, ``aigc``, ``iptc``, ``credentials``.
         A mark that is missing counts as not checked.
     media : mapping
-        ``kind`` (``image`` if not given, or ``audio``), ``width`` and ``height`` in pixels as
-        displayed.
+        ``kind`` (``image`` if not given, ``audio`` or ``video``), ``width`` and ``height`` in
+        pixels as displayed; of films ``seconds`` and ``rate`` in frames a second.
     thresholds : mapping of str to float
-        ``height_ratio`` (label height over the shorter side, 0.05) and ``contrast`` (3.0).
+        ``height_ratio`` (label height over the shorter side, 0.05), ``contrast`` (3.0) and
+        ``film_seconds`` (how long a film shows its label, 2.0).
 
     Returns
     -------

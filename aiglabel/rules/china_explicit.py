@@ -1,4 +1,4 @@
-"""GB 45438-2025 chapter 5.2: the visible label of pictures."""
+"""GB 45438-2025 chapter 5.2: the visible label of pictures, and what films share with them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from aiglabel.evidence import Evidence, Status
 from aiglabel.rules.rule import (
+    FILMS,
     PICTURES,
     Facts,
     Grade,
@@ -27,8 +28,8 @@ def required_height(width: int, height: int, ratio: float) -> int:
     return math.ceil(round(ratio * min(width, height), 6))
 
 
-def _of_label(judge: Callable[[Facts, Evidence], Judged]) -> Callable[[Facts], Judged]:
-    """Ask only where a label was found; that one is missing is CN-I-01's to say."""
+def of_label(judge: Callable[[Facts, Evidence], Judged]) -> Callable[[Facts], Judged]:
+    """Ask only where a label was found; that one is missing is for CN-I-01 and CN-V-01 to say."""
 
     def asked(facts: Facts) -> Judged:
         overlay = facts.mark("overlay")
@@ -84,7 +85,8 @@ def _contrast(facts: Facts, overlay: Evidence) -> Judged:
                f"标识不够清晰：对比度 {numbers}。")  # fmt: skip
 
 
-def _height(facts: Facts, overlay: Evidence) -> Judged:
+def high_enough(facts: Facts, overlay: Evidence) -> Judged:
+    """Compare the letters with the shorter side."""
     ink = overlay.facts.get("ink_height")
     width, height = facts.media.get("width"), facts.media.get("height")
     if ink is None or width is None or height is None:
@@ -100,10 +102,10 @@ def _height(facts: Facts, overlay: Evidence) -> Judged:
 
 RULES = (
     Rule(
-        id="CN-X-01", clause="GB 45438-2025 5.2", grade=Grade.PRIMARY, severity=Severity.ERROR,
+        id="CN-X-01", clause="GB 45438-2025 5.2, 5.4", grade=Grade.PRIMARY, severity=Severity.ERROR,
         title_en="The label names AI (人工智能 or AI) and generation (生成 or 合成)",
-        title_zh="标识文字同时含人工智能要素和生成合成要素", judge=_of_label(_elements),
-        media=PICTURES,
+        title_zh="标识文字同时含人工智能要素和生成合成要素", judge=of_label(_elements),
+        media=PICTURES | FILMS,
     ),
     Rule(
         id="CN-I-01", clause="GB 45438-2025 5.2; Labeling Measures Art. 4(3)",
@@ -114,17 +116,18 @@ RULES = (
     Rule(
         id="CN-I-02", clause="GB 45438-2025 5.2", grade=Grade.PRIMARY, severity=Severity.ERROR,
         title_en="The label stands on an edge or in a corner",
-        title_zh="标识位于图片的边或角", judge=_of_label(_place), media=PICTURES,
+        title_zh="标识位于图片的边或角", judge=of_label(_place), media=PICTURES,
     ),
     Rule(
-        # The standard gives no number: the floor of contrast is ours, so it only warns.
-        id="CN-I-03", clause="GB 45438-2025 5.2", grade=Grade.PRIMARY, severity=Severity.WARNING,
-        title_en="The letters are legible", title_zh="字型清晰可辨", judge=_of_label(_contrast),
-        media=PICTURES,
+        # The standard gives no number: the floor of contrast is ours, so it only warns. Of films
+        # the Measures say that the label is prominent.
+        id="CN-I-03", clause="GB 45438-2025 5.2; Labeling Measures Art. 4(3), 4(4)",
+        grade=Grade.PRIMARY, severity=Severity.WARNING, judge=of_label(_contrast),
+        title_en="The letters are legible", title_zh="字型清晰可辨", media=PICTURES | FILMS,
     ),
     Rule(
         id="CN-I-04", clause="GB 45438-2025 5.2", grade=Grade.PRIMARY, severity=Severity.ERROR,
         title_en="The letters are at least 5 % of the shorter side high",
-        title_zh="文字高度不低于图片最短边的 5%", judge=_of_label(_height), media=PICTURES,
+        title_zh="文字高度不低于图片最短边的 5%", judge=of_label(high_enough), media=PICTURES,
     ),
 )  # fmt: skip

@@ -156,7 +156,8 @@ _CODE_GUIDE = "TC260-PG-20252A"
 
 RULES = (
     Rule(
-        id="CN-M-01", clause="GB 45438-2025 6.1; Labeling Measures Art. 5; TC260-PG-20259A",
+        id="CN-M-01",
+        clause="GB 45438-2025 6.1; Labeling Measures Art. 5; TC260-PG-20257A, 20259A, 202510A",
         grade=Grade.PRIMARY, severity=Severity.ERROR, judge=_exists,
         title_en="The metadata hold a label under the key AIGC",
         title_zh="文件元数据中有键为 AIGC 的标识",

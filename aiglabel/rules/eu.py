@@ -91,6 +91,8 @@ def _disclosure(facts: Facts) -> Judged:
                        "未检测显式标识，或无法确定。")  # fmt: skip
     if not present:
         return bad("There is no label to see or hear.", "没有显式标识。")
+    if label.facts.get("first_frame") is False:
+        return bad("The film shows its label, but not from the start.", "视频起始画面没有标识。")
     text = label.facts.get("text")
     if not text:
         return unknown("The text of the label was not read.", "未能读出标识文字。")

@@ -29,7 +29,8 @@ class Grade(StrEnum):
 
 PICTURES = frozenset({"image"})
 SOUNDS = frozenset({"audio"})
-EVERY = PICTURES | SOUNDS
+FILMS = frozenset({"video"})
+EVERY = PICTURES | SOUNDS | FILMS
 """Kinds of media a rule may be about."""
 
 _WEAK = (Grade.SECONDARY, Grade.BACKGROUND)

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -217,6 +218,27 @@ def search(
         if _open(findings):
             step(picture, findings)
     return findings
+
+
+def again(luma: NDArray[Any], finding: Finding) -> float:
+    """Statistic of a message that was read, in a plane (H, W) of the same shape, at the same place.
+
+    The message and the place are known, so it is that of chance, standard normal, where no mark is.
+    """
+    if finding.sighting is None or finding.word is None:
+        raise ValueError("there is no payload, so nothing to look for")
+    view, peak = finding.sighting.view, finding.sighting.peak
+    if view.plane is None:
+        laid = Laid(whitening.whitened(_resized(luma, view.laid.white)), np.eye(2), np.zeros(2))
+    else:
+        laid = sync.lay(_resized(luma, view.plane.luma), view.laid.matrix)
+    carrier = tile.carrier(finding.key)
+    return float(carrier.soft(sync.values(laid.spectrum(), peak)) @ finding.word)
+
+
+def _resized(luma: NDArray[Any], like: Float) -> Float:
+    size = like.shape[::-1]
+    return np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _open(findings: Iterable[Finding]) -> list[Finding]:

@@ -208,7 +208,7 @@ def mark(
     best: tuple[Marking, int, Float, Peak] | None = None
     for side in [like.side] if like else frame.sides_to_mark(plane.shape):
         host = frame.to_frame(plane, side)
-        lay = like.lay if like else _lay(host, payload, key)
+        lay = like.lay if like else choose_lay(host, payload, key)
         marking = informed.marking(
             host, None if opacity is None else frame.to_frame(opacity, side), word,
             tile.carrier(key), lay, wanted, coarseness=root / side,
@@ -256,7 +256,7 @@ def detect_any(
     plane = frame.reduced(pixels.cover(rgb)[0])
     budget, tries, scale = EFFORTS[effort], len(keys) * looks, plane.shape[1] / rgb.shape[1]
     found = [
-        _detection(one, tries, plane.shape, scale, locate=locate)
+        stated(one, tries, plane.shape, scale, locate=locate)
         for one in detector.search(plane, keys, budget, looks=looks)
     ]
     unread = [index for index, one in enumerate(found) if one.payload is None]
@@ -287,7 +287,7 @@ def holds(rgb: Pixels, payload: bytes, *, key: Key) -> bool:
     return False
 
 
-def _lay(host: Float, payload: bytes, key: Key) -> Peak:
+def choose_lay(host: Float, payload: bytes, key: Key) -> Peak:
     """Choose where the tile begins and how it lies, by what the picture shows and says.
 
     A detector finds any choice. That it differs from picture to picture keeps the average of many
@@ -299,8 +299,8 @@ def _lay(host: Float, payload: bytes, key: Key) -> Peak:
     return Peak(0.0, drawn[0] % tile.POSES, drawn[1] % tile.SIDE, drawn[2] % tile.SIDE)
 
 
-def _detection(
-    found: Finding, looks: int, shape: tuple[int, ...], scale: float, *, locate: bool
+def stated(
+    found: Finding, looks: int, shape: tuple[int, ...], scale: float, *, locate: bool = False
 ) -> Detection:
     """State what was found: the message where one was read, else the pilots.
 

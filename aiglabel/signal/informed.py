@@ -57,6 +57,8 @@ class Strength:
     extremes : float
         Share of the change that pure black and white get. With 0 they stay as they are, and a
         picture of nothing else, such as line art, cannot be marked.
+    masking : float
+        How much more busy places are changed than calm ones; see `mask.visible`.
     """
 
     margin: float
@@ -64,6 +66,7 @@ class Strength:
     coarsest: float
     flat: float
     extremes: float = 0.0
+    masking: float = 0.5
 
 
 STRENGTHS: Final = {
@@ -118,7 +121,7 @@ def marking(
     """
     signs = carrier.signs(word)
     detail, variance = whitening.details(host)
-    visible = mask.visible(variance, host, extremes=strength.extremes)
+    visible = mask.visible(variance, host, extremes=strength.extremes, masking=strength.masking)
     if opacity is not None:
         visible *= opacity
     nominal = tile.gains() * signs

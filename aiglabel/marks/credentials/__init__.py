@@ -8,7 +8,14 @@ from aiglabel.marks.credentials.devcert import DevChain, make_dev_chain
 from aiglabel.marks.credentials.read import MARK, mime_of, read
 from aiglabel.marks.credentials.signer import ALGORITHMS, Signer, Timestamp
 from aiglabel.marks.credentials.trust import Grade, TrustList, TrustProfile
-from aiglabel.marks.credentials.write import SIDECAR_SUFFIX, Signed, takes_none, write
+from aiglabel.marks.credentials.write import (
+    SIDECAR_SUFFIX,
+    Signed,
+    SignedFile,
+    takes_none,
+    write,
+    write_file,
+)
 
 __all__ = [
     "ALGORITHMS",
@@ -18,6 +25,7 @@ __all__ = [
     "DevChain",
     "Grade",
     "Signed",
+    "SignedFile",
     "Signer",
     "Timestamp",
     "TrustList",
@@ -28,4 +36,5 @@ __all__ = [
     "read",
     "takes_none",
     "write",
+    "write_file",
 ]

@@ -39,7 +39,7 @@ def define(
     Parameters
     ----------
     label : Label
-    fmt : Format or SoundFormat
+    fmt : Format, SoundFormat or VideoFormat
         Of the file to be signed.
     marks : sequence of Outcome
         What was written before; `overlay`, `audible` and `watermark` become actions.

@@ -8,16 +8,19 @@ declare about AI is a fifth, and is reported even when the others fail.
 
 from __future__ import annotations
 
-import io
 import json
+import os
 import re
 from collections.abc import Iterator
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, BinaryIO
 
-from aiglabel.containers.sniff import sniff_media
-from aiglabel.errors import UnsupportedFormat
+from aiglabel.containers import has_c2pa
+from aiglabel.containers.pieces import opened
+from aiglabel.containers.sniff import HEAD_BYTES, sniff_media
+from aiglabel.containers.tags import read_at
+from aiglabel.errors import MediaError, UnsupportedFormat
 from aiglabel.evidence import Evidence, Status
 from aiglabel.marks.credentials.problems import plain, plain_code
 from aiglabel.marks.credentials.trust import Grade, TrustProfile, context
@@ -25,6 +28,7 @@ from aiglabel.marks.source_types import Meaning, source_type
 
 MARK = "credentials"
 _HOLDING = ("Trusted", "Valid")
+_MOST_RIFF = 1 << 30  # bytes; the SDK holds twice as much in memory
 _MAX_ENTRIES = 200  # of a kind; a hostile manifest may list millions
 _MAX_TEXT = 300
 _CONTENT_MATCH = re.compile(r"assertion\.(data|bmff|boxes|collection)Hash\.match$")
@@ -36,14 +40,18 @@ _Json = dict[str, Any]
 
 
 def read(
-    data: bytes, mime: str | None, *, trust: TrustProfile, sidecar: bytes | None = None
+    data: bytes | BinaryIO,
+    mime: str | None,
+    *,
+    trust: TrustProfile,
+    sidecar: bytes | None = None,
 ) -> Evidence:
     """Look for a C2PA manifest, offline.
 
     Parameters
     ----------
-    data : bytes
-        A whole file of any kind the SDK knows; hostile bytes are fine.
+    data : bytes or open binary file
+        A whole file of any kind the SDK knows, which is read in pieces; hostile bytes are fine.
     mime : str or None
         Its media type as far as known; the SDK goes by the bytes where they tell (`mime_of`).
     trust : TrustProfile
@@ -56,7 +64,8 @@ def read(
     Evidence
         PRESENT: integrity and signature hold, whoever signed. INVALID: a manifest is there, but
         broken, tampered with, or signed with an expired certificate and no timestamp. ABSENT: no
-        manifest. UNDETERMINED: not parseable, or the manifest lies on a server only. `payload` is
+        manifest. UNDETERMINED: not parseable, too large an AVI or WAV, or the manifest lies on a
+        server only. `payload` is
         the first digital source type that means AI. `facts`:
 
         state : ``Trusted``, ``Valid``, ``Invalid`` or None; the SDK's, with misplaced trust undone
@@ -84,28 +93,39 @@ def read(
     if beside.status is Status.PRESENT:
         return beside
     inside = look()
-    return beside if inside.status is Status.ABSENT else inside
+    return inside if inside.status in (Status.PRESENT, Status.INVALID) else beside
 
 
-def mime_of(data: bytes) -> str | None:
+def mime_of(data: bytes | BinaryIO) -> str | None:
     """Return the media type the first bytes tell, None where they tell nothing.
 
-    Pictures and sounds of the toolkit, and the text format the SDK cannot tell by itself.
+    Pictures, sounds and films of the toolkit, and the text format the SDK cannot tell by itself.
     """
+    file = opened(data)
     try:
-        return sniff_media(data).mime
+        return sniff_media(file).mime
     except UnsupportedFormat:
-        return "image/svg+xml" if b"<svg" in data[:4096] else None
+        return "image/svg+xml" if b"<svg" in read_at(file, 0, HEAD_BYTES) else None
 
 
 def _read_one(
-    data: bytes, kind: str | None, *, trust: TrustProfile, sidecar: bytes | None = None
+    data: bytes | BinaryIO,
+    kind: str | None,
+    *,
+    trust: TrustProfile,
+    sidecar: bytes | None = None,
 ) -> Evidence:
     """Read the embedded manifest, or the detached one where it is given."""
     import c2pa
 
+    file = opened(data)
+    if _overtaxes(file, sidecar):
+        detail = "A C2PA manifest may be there, but AVI and WAV of over 1 GiB are not looked into"
+        facts: _Json = {"state": None, "integrity": "unreadable", "codes": []}
+        return Evidence(mark=MARK, status=Status.UNDETERMINED, detail=detail, facts=facts)
+    file.seek(0)
     try:
-        with c2pa.Reader(kind, io.BytesIO(data), sidecar, context=context(trust)) as reader:
+        with c2pa.Reader(kind, file, sidecar, context=context(trust)) as reader:
             text, embedded = reader.json(), reader.is_embedded()
         # Python refuses to follow a manifest nested thousands of levels deep.
         store = json.loads(text)
@@ -116,6 +136,16 @@ def _read_one(
     except (c2pa.C2paError, ValueError, KeyError, RecursionError) as error:
         return _unreadable(error)
     return _evidence(store, embedded=embedded, trust=trust)
+
+
+def _overtaxes(file: BinaryIO, sidecar: bytes | None) -> bool:
+    """Whether the SDK would read a file of any length into memory."""
+    if file.seek(0, os.SEEK_END) <= _MOST_RIFF or read_at(file, 0, 4) != b"RIFF":
+        return False
+    try:
+        return sidecar is not None or has_c2pa(file, sniff_media(file))
+    except MediaError:
+        return True
 
 
 def _unreadable(error: Exception) -> Evidence:

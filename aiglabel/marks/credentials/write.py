@@ -1,21 +1,28 @@
-"""Signing: a manifest around finished media bytes, checked by reading it back.
+"""Signing: a manifest around a finished media file, checked by reading it back.
 
 Always the last step: any later change of the file breaks the hashes. The file is never signed in
-place; on error nothing is left behind. What came with a manifest keeps it as its parent (facts
+place; on error nothing is left behind. Bytes are signed as files in memory, films as files on disk,
+however large. What came with a manifest keeps it as its parent (facts
 §2.2): signing it as newly created would erase its provenance and still read as trusted.
 """
 
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from aiglabel import containers
 from aiglabel.containers import exif
 from aiglabel.containers.bounds import uint
-from aiglabel.containers.sniff import AnyFormat, Format, SoundFormat
+from aiglabel.containers.mp4_tracks import top_boxes
+from aiglabel.containers.pieces import copying, opened, whole
+from aiglabel.containers.sniff import AnyFormat, Format, SoundFormat, VideoFormat
+from aiglabel.containers.tags import read_at
 from aiglabel.errors import SigningError
 from aiglabel.evidence import Evidence, Outcome, Status
 from aiglabel.label import Kind, Label
@@ -31,14 +38,20 @@ if TYPE_CHECKING:
 SIDECAR_SUFFIX = ".c2pa"  # of the detached manifest, after the whole name of its file
 
 
+_LARGE = 128 << 20  # bytes of a film from which on its media data are hashed as a tree
+_MOST_AVI = 64 << 20  # the SDK holds one in memory twice, and takes a minute to sign 500 MB
+_UNKNOWN = "application/octet-stream"
+_BARE = (
+    SoundFormat.OGG, SoundFormat.OPUS, VideoFormat.MKV, VideoFormat.WEBM, VideoFormat.FLV,
+)  # fmt: skip
+
+
 @dataclass(frozen=True, kw_only=True)
-class Signed:
-    """A signed file.
+class SignedFile:
+    """What signing gave beside the file.
 
     Attributes
     ----------
-    data : bytes
-        The file; unchanged when the manifest is not embedded.
     sidecar : bytes or None
         The manifest store, to be kept as ``<file>.c2pa``, when it is not embedded.
     outcome : Outcome
@@ -46,7 +59,6 @@ class Signed:
         embedded, and parent_codes: what an allowed broken parent failed with.
     """
 
-    data: bytes = field(repr=False)
     sidecar: bytes | None = field(repr=False)
     outcome: Outcome
 
@@ -54,6 +66,13 @@ class Signed:
     def embedded(self) -> bool:
         """Whether the manifest is inside the file."""
         return self.sidecar is None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signed(SignedFile):
+    """A signed file; `data` is unchanged when the manifest is not embedded."""
+
+    data: bytes = field(repr=False)
 
 
 def write(
@@ -74,7 +93,7 @@ def write(
     ----------
     coded : bytes
         The finished file.
-    fmt : Format or SoundFormat
+    fmt : Format, SoundFormat or VideoFormat
         Of `coded`.
     label : Label
         `generated` without a signed parent becomes ``c2pa.created``; everything else that has a
@@ -93,40 +112,117 @@ def write(
     Returns
     -------
     Signed
-        With a sidecar where the file takes no manifest, as Ogg and RF64, or embedding would damage
-        it: TIFF of several pages, some HEIC.
+        With a sidecar where the file takes no manifest (`takes_none`), or embedding would damage
+        it: TIFF of several pages, some HEIC; for an AVI over 64 MiB too.
 
     Raises
     ------
     SigningError
         Key, certificate, timestamp or parent; or the result did not read back as it should.
     """
+    signed = io.BytesIO()
+    done = _write(
+        io.BytesIO(coded), signed, fmt, label=label, signer=signer, marks=marks,
+        parent=None if parent is None else io.BytesIO(parent),
+        allow_broken_parent=allow_broken_parent, soft_binding=soft_binding, title=title,
+    )  # fmt: skip
+    data = signed.getvalue() if done.embedded else coded
+    return Signed(data=data, sidecar=done.sidecar, outcome=done.outcome)
+
+
+def write_file(
+    src: str | os.PathLike[str],
+    dst: str | os.PathLike[str],
+    fmt: AnyFormat,
+    *,
+    label: Label,
+    signer: Signer,
+    marks: Sequence[Outcome] = (),
+    parent: str | os.PathLike[str] | None = None,
+    allow_broken_parent: bool = False,
+    soft_binding: bool = False,
+    title: str = "",
+) -> SignedFile:
+    """Sign a file on disk whose other marks are in place.
+
+    Memory for a film does not grow with it: 80 MB for MP4 and MOV; with a sidecar up to 550 MB, as
+    the SDK hashes such a file in two buffers of 256 MiB. Only an AVI is read back in memory, twice
+    its size, so that one of over 1 GiB is refused.
+
+    Parameters
+    ----------
+    src, dst : path
+        `dst` is overwritten; where anything fails, nothing of it is left. With a sidecar it is a
+        copy of `src`.
+    parent : path, optional
+        The file `src` was made from, as it came in.
+    fmt, label, signer, marks, allow_broken_parent, soft_binding, title
+        As for `write`.
+
+    Returns
+    -------
+    SignedFile
+        With a sidecar, which is left to the caller to store, where `write` gives one.
+
+    Raises
+    ------
+    SigningError
+        As `write`.
+    MediaError
+        If the file is broken, or `dst` is `src`.
+    OSError
+        If a file cannot be read or written.
+    """
+    with ExitStack() as stack:
+        coded, signed = stack.enter_context(copying(src, dst))
+        source = None if parent is None else stack.enter_context(Path(parent).open("rb"))
+        return _write(
+            coded, signed, fmt, label=label, signer=signer, marks=marks, parent=source,
+            allow_broken_parent=allow_broken_parent, soft_binding=soft_binding, title=title,
+        )  # fmt: skip
+
+
+def _write(
+    coded: BinaryIO,
+    signed: BinaryIO,
+    fmt: AnyFormat,
+    *,
+    label: Label,
+    signer: Signer,
+    marks: Sequence[Outcome],
+    parent: BinaryIO | None,
+    allow_broken_parent: bool,
+    soft_binding: bool,
+    title: str,
+) -> SignedFile:
+    """Sign an open file into another one."""
     source = _source(coded, label, parent, allow_broken=allow_broken_parent)
     definition = define(
         label, fmt, marks=marks, title=title, has_parent=source is not None,
         soft_binding=soft_binding,
     )  # fmt: skip
-    embed = not (_has_pages(coded, fmt) or takes_none(coded, fmt))
-    data, store, stamped = _sign(coded, fmt, definition, signer, source, embed=embed)
-    if embed and _damaged(coded, data, fmt):
+    large = fmt is VideoFormat.AVI and _size(coded) > _MOST_AVI
+    embed = not (_has_pages(coded, fmt) or takes_none(coded, fmt) or large)
+    store, stamped = _sign(coded, signed, fmt, definition, signer, source, embed=embed)
+    if embed and _damaged(coded, signed, fmt):
         embed = False
-        data, store, stamped = _sign(coded, fmt, definition, signer, source, embed=embed)
+        store, stamped = _sign(coded, signed, fmt, definition, signer, source, embed=embed)
     sidecar = None if embed else store
-    evidence = read(data, fmt.mime, trust=_lists(source), sidecar=sidecar)
+    evidence = read(signed, fmt.mime, trust=_lists(source), sidecar=sidecar)
     _accept(evidence, source)
     outcome = _outcome(evidence, signer, source, stamped=stamped)
-    return Signed(data=data, sidecar=sidecar, outcome=outcome)
+    return SignedFile(sidecar=sidecar, outcome=outcome)
 
 
 class _Source(NamedTuple):
     """The file that becomes the parent ingredient."""
 
-    data: bytes
+    file: BinaryIO
     broken: list[str]  # what its credentials fail with, where that is accepted
 
 
 def _source(
-    coded: bytes, label: Label, parent: bytes | None, *, allow_broken: bool
+    coded: BinaryIO, label: Label, parent: BinaryIO | None, *, allow_broken: bool
 ) -> _Source | None:
     """Return the parent to record, None where the file counts as created here."""
     # Without a parent, a manifest may still be in the file itself: only its metadata was changed.
@@ -154,36 +250,44 @@ def _source(
 
 
 def _sign(
-    coded: bytes,
+    coded: BinaryIO,
+    signed: BinaryIO,
     fmt: AnyFormat,
     definition: Json,
     signer: Signer,
     source: _Source | None,
     *,
     embed: bool,
-) -> tuple[bytes, bytes, bool]:
-    """Return the signed file, its manifest store and whether it is timestamped."""
-    signed = io.BytesIO()
+) -> tuple[bytes, bool]:
+    """Write the signed file, or a copy where nothing is embedded.
+
+    Returns
+    -------
+    bytes, bool
+        The manifest store, and whether it is timestamped.
+    """
+    in_leaves = embed and _fits_leaves(coded, fmt)
+    # Of a film without a manifest inside nothing but its bytes matters, and some kinds cost much.
+    mime = fmt.mime if embed or not isinstance(fmt, VideoFormat) else _UNKNOWN
 
     def build(sdk_signer: c2pa.Signer) -> bytes:
         import c2pa
 
         signed.seek(0)
         signed.truncate()
-        with c2pa.Builder(definition, context(_lists(source))) as builder:
+        with c2pa.Builder(definition, context(_lists(source), in_leaves=in_leaves)) as builder:
             if source is not None:
                 builder.set_intent(c2pa.C2paBuilderIntent.EDIT)
-                mime = mime_of(source.data) or "application/octet-stream"
-                builder.add_ingredient(
-                    _ingredient(definition, source), mime, io.BytesIO(source.data)
-                )
+                kind = mime_of(source.file) or _UNKNOWN
+                source.file.seek(0)
+                builder.add_ingredient(_ingredient(definition, source), kind, source.file)
             if not embed:
                 builder.set_no_embed()
-            store: bytes = builder.sign(sdk_signer, fmt.mime, io.BytesIO(coded), signed)
+            coded.seek(0)
+            store: bytes = builder.sign(sdk_signer, mime, coded, signed)
         return store
 
-    store, stamped = signer.run(build)
-    return (signed.getvalue() if embed else coded), store, stamped
+    return signer.run(build)
 
 
 def _lists(source: _Source | None) -> TrustProfile:
@@ -202,7 +306,7 @@ def _ingredient(definition: Json, source: _Source) -> Json:
     return ingredient
 
 
-def _has_pages(coded: bytes, fmt: AnyFormat) -> bool:
+def _has_pages(coded: BinaryIO, fmt: AnyFormat) -> bool:
     """Whether it is a TIFF of several pages.
 
     The SDK appends a page without dimensions to such files; Pillow refuses them and libtiff
@@ -210,17 +314,30 @@ def _has_pages(coded: bytes, fmt: AnyFormat) -> bool:
     """
     if fmt is not Format.TIFF:
         return False
-    first, order = exif.first_directory(coded)
-    return uint(coded, first.link_at, 4, "the offset of the second page", order) != 0
+    data = whole(coded)
+    first, order = exif.first_directory(data)
+    return uint(data, first.link_at, 4, "the offset of the second page", order) != 0
 
 
-def takes_none(coded: bytes, fmt: AnyFormat) -> bool:
+def _fits_leaves(coded: BinaryIO, fmt: AnyFormat) -> bool:
+    """Whether it is a long MP4 in one piece: the hash tree the SDK writes of others is wrong."""
+    if fmt not in (VideoFormat.MP4, VideoFormat.MOV) or _size(coded) <= _LARGE:
+        return False
+    kinds = [top.kind for top in top_boxes(coded)]
+    return kinds.count(b"mdat") == 1 and b"moof" not in kinds
+
+
+def _size(file: BinaryIO) -> int:
+    return file.seek(0, os.SEEK_END)
+
+
+def takes_none(coded: bytes | BinaryIO, fmt: AnyFormat) -> bool:
     """Whether the SDK has no place for a manifest in such a file."""
-    return fmt in (SoundFormat.OGG, SoundFormat.OPUS) or coded[:4] in (b"RF64", b"BW64")
+    return fmt in _BARE or read_at(opened(coded), 0, 4) in (b"RF64", b"BW64")
 
 
-def _damaged(coded: bytes, signed: bytes, fmt: AnyFormat) -> bool:
-    """Whether embedding changed the pixels or samples, or lost XMP or texts (facts 0.11)."""
+def _damaged(coded: BinaryIO, signed: BinaryIO, fmt: AnyFormat) -> bool:
+    """Whether embedding changed pictures or sound, or lost XMP or texts (facts 0.11)."""
     return any(
         ask(coded, fmt) != ask(signed, fmt)
         for ask in (containers.coded_digest, containers.read_xmp, containers.read_texts)

@@ -5,25 +5,33 @@ Source: GB 45438-2025, 5.2 and 5.4 (rules CN-X-01, CN-I-01 … 04); EU Code of P
 
 from __future__ import annotations
 
+from aiglabel.marks.overlay.films import Caption, holds_film
 from aiglabel.marks.overlay.layout import Drawn, Layout, OverlayStyle, Pixels, Position, Space, plan
 from aiglabel.marks.overlay.mark import MARK, holds, read, write
 from aiglabel.marks.overlay.reader import THRESHOLD, find
 from aiglabel.marks.overlay.typeset import check
+from aiglabel.marks.overlay.watcher import Watcher
+from aiglabel.marks.overlay.when import LEAST_SECONDS, When
 from aiglabel.marks.overlay.wording import TEXTS, elements, validate_text
 
 __all__ = [
+    "LEAST_SECONDS",
     "MARK",
     "TEXTS",
     "THRESHOLD",
+    "Caption",
     "Drawn",
     "Layout",
     "OverlayStyle",
     "Position",
+    "Watcher",
+    "When",
     "check",
     "draw",
     "elements",
     "find",
     "holds",
+    "holds_film",
     "plan",
     "read",
     "validate_text",

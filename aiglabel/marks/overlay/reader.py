@@ -94,6 +94,14 @@ class _Fit(NamedTuple):
     column: int
 
 
+class Found(NamedTuple):
+    """Where the letters of a label are: their box in px, their mask in it, their height."""
+
+    box: Box
+    ink: Mask
+    ink_height: int
+
+
 def find(
     frame: Pixels,
     *,
@@ -125,6 +133,17 @@ def find(
     LabelError
         When the text of `also` cannot be drawn with its font.
     """
+    return locate(frame, alpha=alpha, space=space, also=also)[0]
+
+
+def locate(
+    frame: Pixels,
+    *,
+    alpha: Pixels | None = None,
+    space: Space = "rgb",
+    also: OverlayStyle | None = None,
+) -> tuple[Evidence, Found | None]:
+    """Do what `find` does, and tell where the letters are; None if ABSENT."""
     frame = np.ascontiguousarray(frame)
     styles = tuple(OverlayStyle(text=text) for text in TEXTS)
     if also is not None:
@@ -139,17 +158,20 @@ def find(
         default=None,
     )
     if best is None or best.score < LIKENESS:
-        return Evidence(
+        nothing = Evidence(
             mark="overlay",
             status=Status.ABSENT,
             statistic=round(best.score, 3) if best else 0.0,
             threshold=THRESHOLD,
             detail="No label drawn by this toolkit; labels of other tools are not recognised.",
         )
+        return nothing, None
     return _evidence(frame, alpha, space, best)
 
 
-def _evidence(frame: Pixels, alpha: Pixels | None, space: Space, found: _Guess) -> Evidence:
+def _evidence(
+    frame: Pixels, alpha: Pixels | None, space: Space, found: _Guess
+) -> tuple[Evidence, Found]:
     height, width = frame.shape[:2]
     short = min(width, height)
     box, ink, ink_height = _measure(frame, alpha, space, found)
@@ -157,7 +179,7 @@ def _evidence(frame: Pixels, alpha: Pixels | None, space: Space, found: _Guess) 
     text, where = found.style.text, str(found.style.position)
     present = found.score >= THRESHOLD
     what = "Visible label" if present else "Something much like the visible label"
-    return Evidence(
+    evidence = Evidence(
         mark="overlay",
         status=Status.PRESENT if present else Status.UNDETERMINED,
         statistic=round(found.score, 3),
@@ -176,6 +198,7 @@ def _evidence(frame: Pixels, alpha: Pixels | None, space: Space, found: _Guess) 
             "elements": elements(text),
         },
     )
+    return evidence, Found(box, ink, ink_height)
 
 
 def _measure(

@@ -10,7 +10,9 @@ import math
 from dataclasses import dataclass
 
 from aiglabel.errors import LabelError
+from aiglabel.media.video_coding import VideoCoding
 
+_USUAL = 1 / 25  # seconds of a frame where nothing tells
 LEAST_SECONDS = 2.0
 """What the standard asks for at the start."""
 
@@ -60,3 +62,8 @@ class When:
         if self.end and length is not None and time >= length - self.seconds:
             return True
         return any(start <= time < stop for start, stop in self.at)
+
+
+def usual_seconds(coding: VideoCoding) -> float:
+    """Return for how long a frame is shown, as a rule."""
+    return float(1 / coding.rate) if coding.rate else _USUAL

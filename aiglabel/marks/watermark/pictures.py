@@ -109,7 +109,7 @@ def read(
     return evidence(
         found, key, tried=keys, effort=effort,
         where=f"frame {index + 1} of {len(picture.frames)}" if frames > 1 else None,
-        facts=_particulars(found),
+        facts=particulars(found),
         presence=None if found.presence is None else _tenths(found.presence),
     )  # fmt: skip
 
@@ -121,7 +121,7 @@ def _looks(frames: int, effort: str) -> list[tuple[int, str]]:
     return quick if effort == QUICK else [*quick, (0, effort)]
 
 
-def _particulars(found: Detection) -> dict[str, Any]:
+def particulars(found: Detection) -> dict[str, Any]:
     """Which mark was found, and how it lies in the picture; None where there is nothing to say."""
     place = found.geometry if found.present else None
     return {

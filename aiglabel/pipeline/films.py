@@ -1,0 +1,298 @@
+"""Labelling a film: from file to file, one decoding, one encoding, in memory that does not grow.
+
+What changes frames is done on their way from the decoder to the encoder; the sound track goes the
+way of sounds. Metadata and credentials are then written from copy to copy, beside the destination.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from aiglabel import containers
+from aiglabel.containers.sniff import AnyFormat, VideoFormat, sniff_video
+from aiglabel.errors import MediaError, UnsupportedFormat
+from aiglabel.evidence import Evidence, Outcome
+from aiglabel.marks import aigc, credentials, overlay
+from aiglabel.marks.overlay import Caption
+from aiglabel.marks.watermark import MARK, at_least
+from aiglabel.marks.watermark import films as watermark
+from aiglabel.media import sound, video
+from aiglabel.media.sound_coding import Coding
+from aiglabel.media.video_coding import Frame, VideoCoding, VideoTarget
+from aiglabel.media.video_writing import Progress
+from aiglabel.pipeline.job import LOST_CREDENTIALS, Clock, Job, broken_credentials
+from aiglabel.pipeline.sounds import SoundJob, SoundMarks, SoundSource, too_little
+from aiglabel.policy import Policy
+from aiglabel.result import EmbedResult
+from aiglabel.signal import video as signal
+
+# Seconds behind the label that are read back with it, and key frames of the rest.
+_BEHIND = 0.2
+_MOST_KEYS = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilmJob(Job):
+    """A job on a film in a file; `run` does it.
+
+    Attributes
+    ----------
+    progress : callable, optional
+        Called as frames are written, with their time and the film's length, both in seconds.
+    """
+
+    progress: Progress | None = None
+
+    def run(self, src: Path, dst: Path, fmt: AnyFormat) -> EmbedResult:
+        """Label the film `src`; the result is a file at `dst`, which may not exist yet.
+
+        `dst` is not forced to disk. Its folder holds copies in the meantime.
+        """
+        if not isinstance(fmt, VideoFormat):
+            raise UnsupportedFormat(
+                f"a film cannot be written as {fmt.value}", remedy="Name a video format"
+            )
+        with src.open("rb") as file:
+            found = sniff_video(file)
+            matters = self.label is not None and self.policy.aigc.enabled
+            label = aigc.read(file, found) if matters else None
+            unsigned = not self.signs and containers.has_c2pa(file, found)
+        with TemporaryDirectory(prefix=".aiglabel-", dir=dst.parent) as folder:
+            film = _Film(self.agreeing(label), src, found, label, fmt, Path(folder))
+            return film.labelled(dst, unsigned=unsigned)
+
+
+@dataclass(frozen=True)
+class _Film:
+    """One film under way: what it is, and where its copies lie."""
+
+    job: FilmJob
+    src: Path
+    found: VideoFormat
+    label: Evidence | None
+    fmt: VideoFormat
+    folder: Path
+
+    @property
+    def policy(self) -> Policy:
+        return self.job.policy
+
+    def labelled(self, dst: Path, *, unsigned: bool) -> EmbedResult:
+        clock, film, notes = Clock(), self.src, list[str]()
+        outcomes: list[Outcome] = []
+        marks = self.policy.overlay.enabled or self.policy.watermark.enabled
+        if marks or self.policy.film.speak or self.fmt is not self.found:
+            film, outcomes, notes = self._marked(clock)
+            notes += [LOST_CREDENTIALS] if unsigned else []
+        elif unsigned:
+            raise broken_credentials()
+        film, described, sidecar = self._described(film, outcomes, clock)
+        if film == self.src:
+            raise MediaError("there is nothing to write into the film")
+        sizes = self.src.stat().st_size, film.stat().st_size
+        film.replace(dst)
+        return self.job.result(
+            self.fmt, [*outcomes, *described], clock, sizes=sizes, sidecar=sidecar, notes=notes
+        )
+
+    # ------------------------------------------------------------------ pictures and sound
+
+    def _marked(self, clock: Clock) -> tuple[Path, list[Outcome], list[str]]:
+        """Mark and encode, the stronger where the encoder leaves too little of the watermark."""
+        coding = video.probe(self.src, limits=self.job.limits)
+        track = _Track.of(self, coding, clock)
+        refused = watermark.refusal(coding)
+        strengths: list[str | None] = [None]
+        if self.policy.watermark.enabled and refused is None:
+            strengths = [*at_least(self.policy.watermark.strength, signal.STRENGTHS)]
+        for strength in strengths:
+            caption = self._caption(coding)
+            marking = (
+                watermark.Marking(coding, self.job.payload, key=self.job.key, strength=strength)
+                if strength else None
+            )  # fmt: skip
+            with clock.step("sound"):
+                voice = track.marked(strength) if track else None
+            with clock.step("mark and encode"):
+                film, notes = self._transcoded(caption, marking, voice)
+            with clock.step("read back"):
+                outcomes = self._read_back(film, caption, marking)
+                heard = track.read_back(film) if track else []
+            again = marking is not None and marking.changed and not outcomes[-1].written
+            if not (again or (voice and too_little(heard))):
+                break
+        if self.policy.watermark.enabled and refused:
+            outcomes.append(Outcome(mark=MARK, written=False, detail=refused))
+        return film, _joined(outcomes, heard), notes
+
+    def _caption(self, coding: VideoCoding) -> Caption | None:
+        if not self.policy.overlay.enabled:
+            return None
+        if self.fmt in (VideoFormat.AVI, VideoFormat.FLV):
+            # They cannot say that players are to turn the film, so nobody will.
+            coding = replace(coding, rotation=0.0)
+        return Caption(coding, self.policy.overlay, self.policy.film)
+
+    def _transcoded(
+        self, caption: Caption | None, marking: watermark.Marking | None, voice: Path | None
+    ) -> tuple[Path, list[str]]:
+        film = self.folder / "film"
+
+        def change(frame: Frame) -> None:
+            if caption:
+                caption.burn(frame)
+            if marking:
+                marking.mark(frame)
+
+        target = replace(self.job.film or VideoTarget(), container=self.fmt)
+        written = video.transcode(
+            self.src, film, change, target=target, audio=voice, overwrite=True,
+            progress=self.job.progress, limits=self.job.limits,
+        )  # fmt: skip
+        return film, list(written.notes)
+
+    def _read_back(
+        self, film: Path, caption: Caption | None, marking: watermark.Marking | None
+    ) -> list[Outcome]:
+        """Look at what was made; a mark that the encoder destroyed is not called written."""
+        coding = video.probe(film, limits=self.job.limits)
+        reader = watermark.Reader(self.job.payload, key=self.job.key)
+        outcomes = []
+
+        def begins() -> Iterator[Frame]:
+            seconds = self.policy.film.seconds + _BEHIND
+            for frame in video.frames(film, seconds=seconds, limits=self.job.limits):
+                if marking:
+                    reader.see(frame)
+                yield frame
+
+        if caption:
+            put = caption.outcome()
+            if put.written and not overlay.holds_film(caption, begins(), coding):
+                detail = f"{put.detail}; lost in encoding"
+                put = replace(put, written=False, detail=detail)
+            outcomes.append(put)
+        else:
+            list(begins())
+        if marking:
+            if not reader.sure:
+                every = max(1, round((coding.seconds or 0) / _MOST_KEYS))
+                keys = video.frames(film, keys=True, every=every, limits=self.job.limits)
+                for frame in keys:
+                    reader.see(frame)
+            outcomes.append(marking.outcome(reader.found()))
+        return outcomes
+
+    # ------------------------------------------------------------------ the rest
+
+    def _described(
+        self, film: Path, outcomes: list[Outcome], clock: Clock
+    ) -> tuple[Path, list[Outcome], bytes | None]:
+        """Write metadata label and credentials, each into a new copy."""
+        described: list[Outcome] = []
+        if self.job.label is not None and self.policy.aigc.enabled:
+            labelled = self.folder / "labelled"
+            with clock.step("metadata"):
+                described.append(
+                    aigc.write_file(
+                        film, labelled, self.fmt, self.job.label,
+                        existing=self.policy.aigc.existing, source=self.label,
+                    )
+                )  # fmt: skip
+            film = self._next(film, labelled)
+        if not self.job.signs or self.job.label is None or self.job.signer is None:
+            return film, described, None
+        wanted, signed = self.policy.credentials, self.folder / "signed"
+        with clock.step("sign"):
+            done = credentials.write_file(
+                film, signed, self.fmt, label=self.job.label, signer=self.job.signer,
+                marks=[*outcomes, *described], parent=self.src,
+                soft_binding=wanted.soft_binding, allow_broken_parent=wanted.allow_broken_parent,
+            )  # fmt: skip
+        return self._next(film, signed), [*described, done.outcome], done.sidecar
+
+    def _next(self, old: Path, new: Path) -> Path:
+        """Go on with a copy; the one before, if it is ours, only takes room."""
+        if old != self.src:
+            old.unlink()
+        return new
+
+
+@dataclass
+class _Track:
+    """The first sound track of a film, on its way."""
+
+    job: SoundJob
+    file: Path
+    coding: Coding
+    folder: Path
+    marks: SoundMarks | None = None
+    refused: Sequence[Outcome] = ()
+
+    @classmethod
+    def of(cls, film: _Film, coding: VideoCoding, clock: Clock) -> _Track | None:
+        """Take the sound out of a film; None where nothing is to be done to it."""
+        policy = film.policy
+        speaks = policy.film.speak
+        marks = policy.watermark.enabled and policy.film.sound
+        if not (speaks or marks) or not any(one.kind == "audio" for one in coding.tracks):
+            return None
+        # Inserted words would move the sound against the pictures: they are laid over it.
+        asked = policy.changed(
+            audible={"enabled": speaks, "insert": False}, watermark={"enabled": marks}
+        )
+        job = film.job
+        taken = SoundJob(
+            policy=asked, key=job.key, signer=None, limits=job.limits, label=None,
+            payload=job.payload,
+        )  # fmt: skip
+        file = film.folder / "sound.wav"
+        with clock.step("sound"):
+            video.extract_sound(film.src, file, limits=job.limits)
+            return cls(taken, file, sound.probe(file, limits=job.limits), film.folder)
+
+    def marked(self, strength: str | None) -> Path | None:
+        """Mark the sound, from a strength on the least that holds.
+
+        None where it gets neither mark: then it stays as it is coded.
+        """
+        source, path = SoundSource(self.coding, file=self.file), self.folder / "marked.wav"
+        for one in self._strengths(strength):
+            self.marks = self.job.write(source, path, self.coding, one)
+            outcomes = self.job.read_back(path, self.marks)
+            if not too_little(outcomes):
+                break
+        if not any(one.written for one in outcomes):
+            self.refused = outcomes
+            return None
+        return path
+
+    def _strengths(self, strength: str | None) -> list[str | None]:
+        known = self.job.strengths(self.coding)
+        return known[known.index(strength) :] if strength in known else known
+
+    def read_back(self, film: Path) -> Sequence[Outcome]:
+        """Listen to the sound of the finished film."""
+        if self.refused:
+            return self.refused
+        assert self.marks is not None
+        path = self.folder / "finished.wav"
+        video.extract_sound(film, path, limits=self.job.limits)
+        heard = self.job.read_back(path, self.marks)
+        path.unlink()
+        return heard
+
+
+def _joined(seen: Sequence[Outcome], heard: Sequence[Outcome]) -> list[Outcome]:
+    """Tell of the watermark once, that of the sound among the facts of that of the pictures."""
+    outcomes = [one for one in heard if one.mark != MARK]
+    sounds = next((one for one in heard if one.mark == MARK), None)
+    for one in seen:
+        if one.mark == MARK and sounds:
+            told = {"written": sounds.written, "detail": sounds.detail, **sounds.facts}
+            one = replace(one, facts={**one.facts, "sound": told})
+        outcomes.append(one)
+    return outcomes

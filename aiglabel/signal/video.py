@@ -1,0 +1,197 @@
+"""Blind DWT watermark of films: that of pictures, ``aiglabel.dwt.2``, in every frame alike.
+
+Marking adds the tile of `signal.image` to the luma, at one place for the whole film: codecs carry
+it from frame to frame, and all frames say the same when they are added up (Kalker, Depovere,
+Haitsma and Maes 1999). Its strength follows the pictures, a few times a second; in between it
+fades, so that nothing flickers and no window of it stays behind. What is computed is small: the
+canonical frame; a full frame costs one addition.
+
+Detection whitens frames, adds them up, and looks at the sum as at one picture: the mark stays while
+the scene, where it moves, becomes noise. A single frame is a picture with the mark in it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from aiglabel.key import Key
+from aiglabel.signal import detector, frame, image, whitening
+from aiglabel.signal.detector import EFFORTS, Finding
+from aiglabel.signal.video_marker import (
+    DEFAULT_STRENGTH,
+    LEAST_SIDE,
+    STRENGTHS,
+    Luma,
+    Marker,
+)
+
+__all__ = [
+    "DEFAULT_STRENGTH", "LEAST_SIDE", "STRENGTHS", "WIRE_FORMAT", "Detection", "Marker", "Viewer",
+]  # fmt: skip
+
+Float = NDArray[np.float32]
+
+WIRE_FORMAT: Final = image.WIRE_FORMAT
+
+# Root of the area, in samples, to which frames are reduced before they are added up.
+_POOLED = 512
+# Pieces of time that are kept apart; and how long one is at first, seconds.
+_PIECES = 32
+_PIECE_S = 0.5
+# Standard deviations from the mean in which the sum of whitened frames is turned into grey levels.
+_GREY = 24.0
+# Correlation with a message that was read elsewhere from which a piece of time carries it, standard
+# deviations of chance.
+_CARRIES = 4.0
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Detection(image.Detection):
+    """Result of looking for the mark in a film; see also `image.Detection`.
+
+    Attributes
+    ----------
+    spans : tuple of (float, float), or None
+        From when to when frames carry the message, seconds on the film's clock; to within the
+        pieces of time that were looked at. None where no message was read.
+    """
+
+    spans: tuple[tuple[float, float], ...] | None = None
+
+
+@dataclass(eq=False)
+class _Piece:
+    """Frames of one piece of time, added up; it ends where the next one begins."""
+
+    begin: float
+    latest: float
+    end: float
+    frames: int
+    white: Float
+
+    def join(self, later: _Piece) -> None:
+        self.latest, self.end = later.latest, later.end
+        self.frames += later.frames
+        self.white += later.white
+
+
+class Viewer:
+    """Takes frames of a film in turn, in bounded memory, and looks for marks in their sum.
+
+    Frames may be left out; what was not seen is not in the answer.
+    """
+
+    def __init__(self) -> None:
+        self._pieces: list[_Piece] = []
+        self._length = _PIECE_S
+        self._plain: Float | None = None
+        self._scale = 1.0
+
+    @property
+    def frames(self) -> int:
+        """How many were seen."""
+        return sum(piece.frames for piece in self._pieces)
+
+    def see(self, y: Luma, time: float) -> None:
+        """Take a frame's luma (height, width), uint8 or uint16, shown at `time`, seconds."""
+        small = _reduced(y)
+        self._scale = small.shape[1] / y.shape[1]
+        plain = small.copy()
+        detail, variance = whitening.details(small)
+        detail /= variance
+        if self._plain is None:
+            self._plain = plain
+        elif self._plain.shape != plain.shape:
+            return  # of another size: it cannot be added, and no film of ours has any
+        else:
+            self._plain += plain
+        if self._pieces:
+            last = self._pieces[-1]
+            gap = time - last.latest
+            last.end = time
+            if time - last.begin < self._length:
+                last.join(_Piece(time, time, time + gap, 1, detail))
+                return
+        else:
+            gap = 0.0
+        self._pieces.append(_Piece(time, time, time + gap, 1, detail))
+        if len(self._pieces) > _PIECES:
+            for early, late in zip(self._pieces[::2], self._pieces[1::2], strict=False):
+                early.join(late)
+            self._pieces = self._pieces[::2]
+            self._length *= 2
+
+    def found(self, keys: Sequence[Key], *, effort: str) -> list[Detection]:
+        """Look for the marks of `keys` in all that was seen; one answer a key.
+
+        First in the sum of all frames, then in their mean: where nothing moves, it is what the mark
+        was fitted to. Where neither shows one, in every piece of time by itself.
+        """
+        if not self._pieces or self._plain is None:
+            raise ValueError("no frame was seen")
+        whole = np.sum([piece.white for piece in self._pieces], axis=0)
+        mean = self._plain / np.float32(self.frames)
+        quick, budget = EFFORTS["quick"], EFFORTS[effort]
+        looks = 2 + _PIECES
+        found = [Finding(key, 0.0) for key in keys]
+        tries = [(whole, quick), (mean, quick)]
+        if budget.octaves:
+            tries += [(whole, budget), (mean, budget)]
+        if len(self._pieces) > 1:
+            tries += [(piece.white, quick) for piece in self._pieces]
+        for plane, how in tries:
+            open_ = [at for at, one in enumerate(found) if one.payload is None]
+            if not open_:
+                break
+            answers = detector.search(_grey(plane), [keys[at] for at in open_], how, looks=looks)
+            for at, answer in zip(open_, answers, strict=True):
+                if answer.payload is not None or answer.pilots > found[at].pilots:
+                    found[at] = answer
+        return [self._stated(one, len(keys) * looks) for one in found]
+
+    def _stated(self, found: Finding, tries: int) -> Detection:
+        assert self._plain is not None
+        stated = image.stated(found, tries, self._plain.shape, self._scale)
+        spans = None if found.payload is None else self._spans(found)
+        return Detection(**vars(stated), spans=spans)
+
+    def _spans(self, found: Finding) -> tuple[tuple[float, float], ...]:
+        """Pieces of time that carry the message, joined where they follow each other."""
+        spans: list[tuple[float, float]] = []
+        joins = False
+        for piece in self._pieces:
+            there = detector.again(_grey(piece.white), found) >= _CARRIES
+            if there and joins:
+                spans[-1] = spans[-1][0], piece.end
+            elif there:
+                spans.append((piece.begin, piece.end))
+            joins = there
+        return tuple((round(begin, 3), round(end, 3)) for begin, end in spans)
+
+
+def _reduced(y: Luma) -> Float:
+    """Bring a frame to about `_POOLED` squared samples, float32, grey levels of 8 bits or so."""
+    plane = frame.reduced(y, most=2 * _POOLED / frame.LADDER[-1])
+    scale = min(_POOLED / math.sqrt(plane.size), 1.0)
+    size = [max(1, round(length * scale)) for length in plane.shape]
+    small = np.asarray(cv2.resize(plane, size[::-1], interpolation=cv2.INTER_AREA), np.float32)
+    if y.dtype == np.uint16:
+        small *= np.float32(255 / max(float(small.max()), 255.0))
+    return small
+
+
+def _grey(plane: Float) -> NDArray[np.uint8]:
+    """Turn a plane into grey levels; what the mark is to it stays as it is."""
+    if plane.min() >= 0:  # it has grey levels
+        return np.asarray(cv2.convertScaleAbs(plane), np.uint8)
+    levels = plane * np.float32(_GREY / max(float(plane.std()), 1e-9))
+    levels += np.float32(128)
+    np.clip(np.rint(levels, out=levels), 0, 255, out=levels)
+    return levels.astype(np.uint8)
