@@ -34,6 +34,7 @@ _USUAL_RATE = 30
 _FLOORS = {"veryfast": 0.90, "medium": 0.97}
 _MARKING, _MEMORY, _DECODING = 2.5, 400.0, 8.0  # CPU ms a frame, MB, times real time
 _QUICK_SECONDS, _FULL_SECONDS = 1.5, 20.0
+_FULL_ROUNDS = 5
 _LENGTHS = (30.0, 600.0)  # s, of the films whose memory is compared
 _VERIFIED = (10.0, 3600.0)  # s
 _MB = 1e6
@@ -57,14 +58,15 @@ class Source:
 def run(*, full: bool, media: Path | None) -> Findings:
     """Time whole calls and their parts, in turn with a plain transcode."""
     presets = tuple(_FLOORS) if full else tuple(_FLOORS)[:1]
+    rounds = _FULL_ROUNDS if full else 1
     with TemporaryDirectory() as name:
         folder = Path(name)
         source = _source(films.clips(media), folder, _FULL_SECONDS if full else _QUICK_SECONDS)
         whole, steps = {}, list[Row]()
         for preset in presets:
-            whole[preset], some = _whole(source, preset, folder, rounds=5 if full else 1)
+            whole[preset], some = _whole(source, preset, folder, rounds=rounds)
             steps += some
-        parts = interleaved(_parts(source), 5 if full else 2, warm_up=False, clock=with_children)
+        parts = interleaved(_parts(source), rounds + 1, warm_up=False, clock=with_children)
         marking = _marking(source)
         peaks = _memory(source, folder) if full else []
         verified = _verified(source, folder, _VERIFIED if full else ())
