@@ -5,7 +5,7 @@ through pipes in NUT, which keeps the time of each exactly (`video_nut`). Only w
 function changes is changed before encoding: chroma passes through, all other tracks, chapters and
 tags are copied from the source.
 
-Bindings to ffmpeg's libraries would save the pipes (about 3.5 of 59 ms of CPU a frame of 1080p
+Bindings to ffmpeg's libraries would save the pipes (about 3 of 59 ms of CPU a frame of 1080p
 with x264 ``veryfast``); their wheels link x264 and x265, which are under the GPL, into the process
 of whoever imports them. A program that is merely run does not.
 """
