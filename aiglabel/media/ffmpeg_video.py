@@ -363,6 +363,8 @@ def reading(
         "enc_time_base": f"{coding.time_base.numerator}:{coding.time_base.denominator}",
         # A table of all frames would grow with the film.
         "write_index": 0,
+        # Frames that wait for the pipe take memory and save no time.
+        "thread_queue_size": 1,
     }
     # Not by ffmpeg-python, which knows no names of files that are no UTF-8.
     arguments = ["-nostdin", "-copyts", "-noautorotate", *in_words(options)]

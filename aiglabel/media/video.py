@@ -5,7 +5,7 @@ through pipes in NUT, which keeps the time of each exactly (`video_nut`). Only w
 function changes is changed before encoding: chroma passes through, all other tracks, chapters and
 tags are copied from the source.
 
-Bindings to ffmpeg's libraries would save the pipes (about 3.5 of 59 ms of CPU a frame of 1080p
+Bindings to ffmpeg's libraries would save the pipes (about 3 of 59 ms of CPU a frame of 1080p
 with x264 ``veryfast``); their wheels link x264 and x265, which are under the GPL, into the process
 of whoever imports them. A program that is merely run does not.
 """
@@ -19,6 +19,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+
+import numpy as np
 
 from aiglabel.errors import AigLabelError, MediaError
 from aiglabel.media import ffmpeg_video, video_sound
@@ -95,7 +97,7 @@ def frames(
         with ffmpeg_video.reading(given.path, coding, start=start, keys=keys, every=every) as job:
             reader = FrameReader(job, given)
             while True:
-                picture = bytearray(reader.size)
+                picture = np.empty(reader.size, np.uint8)
                 pts = reader.read(picture)
                 if pts is None:
                     return

@@ -6,11 +6,13 @@ import math
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
 
 from aiglabel.errors import CorruptMedia, ResourceLimit
 from aiglabel.media import ffmpeg, ffmpeg_video
@@ -19,14 +21,13 @@ from aiglabel.media.limits import Limits
 from aiglabel.media.sound_reading import blaming
 from aiglabel.media.video_coding import VideoCoding
 from aiglabel.media.video_nut import NutReader
+from aiglabel.media.video_pipe import widen
 from aiglabel.media.video_whole import check_own, check_whole, container_of
 
-HELD = 4
+HELD = 5
 """Frames of a film that are in memory at a time."""
 
 _USUAL_RATE, _MOST_RATE = Fraction(25), Fraction(999)
-_PIPE_BYTES = 1 << 20
-_F_SETPIPE_SZ = 1031  # Linux; fcntl names it from Python 3.10 on only where it is known
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class FrameReader:
         if (self.stream.width, self.stream.height) != (given.coding.width, given.coding.height):
             raise CorruptMedia("the frames are not as large as the file says")
 
-    def read(self, picture: bytearray) -> int | None:
+    def read(self, picture: bytearray | NDArray[np.uint8]) -> int | None:
         """Fill `picture`, `size` bytes, and return its time in ticks of `stream.time_base`.
 
         Times rise: a frame that would not come after the one before comes a tick later. None at
@@ -138,7 +139,7 @@ class FrameReader:
                 pts, size = found
                 if size != self.size:
                     raise CorruptMedia("the frames are not as large as the file says")
-                self._nut.read_into(memoryview(picture))
+                self._nut.read_into(memoryview(picture))  # type: ignore[arg-type]
         if found is None:
             self._judge()
             return None
@@ -164,11 +165,3 @@ class FrameReader:
         self.notes += ffmpeg_video.check_read(self.job.finish(), self._coding.container)
         if not self.count:
             raise CorruptMedia("no frame of the video could be decoded")
-
-
-def widen(pipe: IO[bytes]) -> None:
-    """Let a pipe hold a megabyte, where the system can: fewer switches between processes."""
-    with suppress(ImportError, OSError, AttributeError):
-        import fcntl
-
-        fcntl.fcntl(pipe, _F_SETPIPE_SZ, _PIPE_BYTES)
