@@ -12,7 +12,7 @@ from pathlib import Path
 SUITES = (
     "throughput", "pipeline", "robustness", "detection", "security",
     "audio-throughput", "audio", "audio-detection", "audible",
-    "video-throughput", "video",
+    "video-throughput", "video", "video-detection",
 )  # fmt: skip
 # A folder of photographs and sounds beside the repository is used where there is one.
 MEDIA = Path(__file__).resolve().parents[2] / "shared" / "media"
@@ -37,6 +37,7 @@ def main() -> None:
         security,
         throughput,
         video,
+        video_detection,
         video_throughput,
     )
 
@@ -49,7 +50,7 @@ def main() -> None:
     counted = {
         "robustness": robustness.run, "detection": detection.run, "security": security.run,
         "audio": audio.run, "audio-detection": audio_detection.run, "audible": audible.run,
-        "video": video.run,
+        "video": video.run, "video-detection": video_detection.run,
     }  # fmt: skip
     for name in arguments.suite or SUITES:
         begin, load = time.perf_counter(), report.load_average()

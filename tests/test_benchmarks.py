@@ -58,6 +58,7 @@ suites = importlib.import_module("benchmarks.__main__")
 table = importlib.import_module("benchmarks.table")
 throughput = importlib.import_module("benchmarks.throughput")
 video = importlib.import_module("benchmarks.video")
+video_detection = importlib.import_module("benchmarks.video_detection")
 video_memory = importlib.import_module("benchmarks.video_memory")
 video_throughput = importlib.import_module("benchmarks.video_throughput")
 
@@ -836,3 +837,21 @@ def test_timing_of_films_fills_its_tables(film: Path, monkeypatch: pytest.Monkey
     assert len(found.floors) == 6
     with pytest.raises(RuntimeError):
         video_memory.peak([sys.executable, "-c", "raise SystemExit(3)"])
+
+
+def test_no_mark_is_seen_in_films_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(video_detection, "_FRAMES", (4, 5))
+    monkeypatch.setattr(films, "_LENGTH", 1.0)
+    clips = films.clips(None)[:1]
+    looks = video_detection.job(clips, 0, keys=1)
+    kinds = [look.kind for look in looks]
+    assert {kind: kinds.count(kind) for kind in kinds} == {
+        "made by code": 1, "marked, other key": 1, "films": 2,
+    }  # fmt: skip
+    assert not any(look.present or look.payload for look in looks)
+    assert video_detection.job(clips, 0, keys=1, until=0) == []
+    monkeypatch.setattr(video_detection, "job", lambda *args, **kwargs: looks)
+    with ThreadPoolExecutor(1) as workers:
+        found = video_detection.run(full=False, media=None, workers=workers)
+    assert found.tables[0].rows[-1]["detections"] == 4 * video_detection.JOBS
+    assert found.floors == [report.Floor("false positives", 0, "<=", 0)]
