@@ -12,6 +12,7 @@ from pathlib import Path
 SUITES = (
     "throughput", "pipeline", "robustness", "detection", "security",
     "audio-throughput", "audio", "audio-detection", "audible",
+    "video-throughput", "video", "video-detection",
 )  # fmt: skip
 # A folder of photographs and sounds beside the repository is used where there is one.
 MEDIA = Path(__file__).resolve().parents[2] / "shared" / "media"
@@ -35,17 +36,21 @@ def main() -> None:
         robustness,
         security,
         throughput,
+        video,
+        video_detection,
+        video_throughput,
     )
 
     cv2.setNumThreads(1)
     # What is timed runs alone; what is counted takes every core.
     timed = {
         "throughput": throughput.run, "pipeline": pipeline.run,
-        "audio-throughput": audio_throughput.run,
+        "audio-throughput": audio_throughput.run, "video-throughput": video_throughput.run,
     }  # fmt: skip
     counted = {
         "robustness": robustness.run, "detection": detection.run, "security": security.run,
         "audio": audio.run, "audio-detection": audio_detection.run, "audible": audible.run,
+        "video": video.run, "video-detection": video_detection.run,
     }  # fmt: skip
     for name in arguments.suite or SUITES:
         begin, load = time.perf_counter(), report.load_average()
@@ -72,7 +77,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--suite", action="append", choices=SUITES, help="only these")
     parser.add_argument(
         "--media", type=Path, default=MEDIA if MEDIA.is_dir() else None,
-        help="folder with pictures, and sounds (aud*), to measure besides what is always there",
+        help="folder with pictures, films and sounds (aud*), measured besides what is always there",
     )  # fmt: skip
     parser.add_argument(
         "--out", type=Path, default=Path(__file__).parent / "results", help="folder for the JSON"

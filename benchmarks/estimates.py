@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -117,17 +118,30 @@ class Times:
         return Spread.of([1e3 * seconds for seconds in (self.cpu if cpu else self.wall)])
 
 
+def with_children() -> float:
+    """Return the CPU seconds of this process and of all those it has waited for."""
+    both = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(used.ru_utime + used.ru_stime for used in both)
+
+
 def interleaved(
-    actions: Mapping[str, Callable[[], object]], rounds: int, *, warm_up: bool = True
+    actions: Mapping[str, Callable[[], object]],
+    rounds: int,
+    *,
+    warm_up: bool = True,
+    clock: Callable[[], float] = time.process_time,
 ) -> dict[str, Times]:
-    """Time several actions in turn, so that a busy spell of the machine meets all of them."""
+    """Time several actions in turn, so that a busy spell of the machine meets all of them.
+
+    `clock` counts CPU seconds.
+    """
     wall: dict[str, list[float]] = {name: [] for name in actions}
     cpu: dict[str, list[float]] = {name: [] for name in actions}
     for index in range(rounds + warm_up):
         for name, action in actions.items():
-            begin, begin_cpu = time.perf_counter(), time.process_time()
+            begin, begin_cpu = time.perf_counter(), clock()
             action()
-            end_cpu, end = time.process_time(), time.perf_counter()
+            end_cpu, end = clock(), time.perf_counter()
             if index >= warm_up:
                 wall[name].append(end - begin)
                 cpu[name].append(end_cpu - begin_cpu)

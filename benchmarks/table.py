@@ -23,7 +23,11 @@ def main() -> None:
     print(page(json.loads(path.read_text("utf-8"))))
 
 
-_PAGES = {"robustness": "# Robustness", "audio": "# Robustness of the watermark of sound"}
+_PAGES = {
+    "robustness": "# Robustness",
+    "audio": "# Robustness of the watermark of sound",
+    "video": "# Robustness of the watermark of films",
+}
 
 
 def newest(suite: str = "robustness") -> Path:

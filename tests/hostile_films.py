@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 import subprocess
 import tempfile
+import zlib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -156,6 +157,43 @@ def nested_boxes(folder: Path) -> bytes:
     return within(film("mp4"), "moov", lambda b: b + inner)
 
 
+def zeros(count: int, times: int) -> bytes:
+    """Deflated zeros, so many and so many times over; the sum at the end is wrong."""
+    bomb = zlib.compressobj(9)
+    first = bomb.compress(bytes(count)) + bomb.flush(zlib.Z_FULL_FLUSH)
+    again = bomb.compress(bytes(count)) + bomb.flush(zlib.Z_FULL_FLUSH)
+    return first + (times - 1) * again + bomb.flush()
+
+
+def packed_movie(folder: Path) -> bytes:
+    """QuickTime's compressed moov, of two gigabytes of nothing."""
+    cmvd = box(b"cmvd", struct.pack(">I", 0x7F000000) + zeros(1 << 24, 127))
+    movie = box(b"moov", box(b"cmov", box(b"dcom", b"zlib") + cmvd))
+    return box(b"ftyp", b"qt  " + bytes(4)) + box(b"mdat", b"") + movie
+
+
+@cache
+def great_cover(side: int) -> bytes:
+    """A PNG of one colour, small as a file."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        end = struct.pack(">I", zlib.crc32(kind + body))
+        return struct.pack(">I", len(body)) + kind + body + end
+
+    rows = zeros((1 + 4 * side) * side // 16, 16)
+    head = struct.pack(">2I5B", side, side, 8, 6, 0, 0, 0)
+    parts = chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
+
+
+def covered(folder: Path) -> bytes:
+    """An MP4 with that cover."""
+    data = box(b"data", struct.pack(">II", 14, 0) + great_cover(16_000))
+    handler = box(b"hdlr", bytes(8) + b"mdirappl" + bytes(9))
+    meta = box(b"meta", bytes(4) + handler + box(b"ilst", box(b"covr", data)))
+    return within(film("mp4", "-an"), "moov", lambda b: b + box(b"udta", meta))
+
+
 # ---- Matroska --------------------------------------------------------------------------------
 
 
@@ -214,6 +252,13 @@ def open_sizes(folder: Path) -> bytes:
     head = ebml.element(0x1549A966, number(0x2AD7B1, 1_000_000)) + ebml.element(0x1654AE6B, entry())
     clusters = b"".join(CLUSTER + UNKNOWN + number(0xE7, 40 * n) + block() for n in range(3))
     return EBML_HEAD + SEGMENT + UNKNOWN + head + clusters
+
+
+def attached() -> bytes:
+    """A film with that cover."""
+    file = ebml.element(0x466E, b"cover.png") + ebml.element(0x4660, b"image/png")
+    file += number(0x46AE, 9) + ebml.element(0x465C, great_cover(16_000))
+    return mkv(ebml.element(0x1941A469, ebml.element(0x61A7, file)), cluster(block()))
 
 
 # ---- AVI and FLV -----------------------------------------------------------------------------
@@ -390,6 +435,9 @@ HOSTILE: dict[str, Maker] = {
     "4000x4000 raw.avi": plain(lambda: avi(width=4000, height=4000, codec=bytes(4))),
     "-1 pixels said.avi": plain(lambda: avi(width=0xFFFFFFFF, height=0x80000000)),
     "65535x65535 said.flv": plain(lambda: flv(lying_script(width=65535, height=65535))),
+    "great cover.mp4": covered,
+    "great cover.mkv": plain(attached),
+    "2 GB of header.mov": packed_movie,
     # times
     "no length.mp4": lasting(0),
     "10 hours of one frame.mp4": lasting(36_000, frames=1),
@@ -427,6 +475,9 @@ HOSTILE: dict[str, Maker] = {
     "chunks without end.mp4": mp4(_STBL + "stco", 4, _MOST),
     "frames elsewhere.mp4": mp4(_STBL + "stco", 8, b"\xff\xff\xff\x00"),
     "open sizes.mkv": open_sizes,
+    "tags like tracks.mkv": plain(lambda: film(
+        "mkv", "-metadata", "title=x\n  Duration: 00:00:09.00, start: 0\n  Stream #0:0: Video: "
+        "none, 9x9\n", "-metadata:s:v", "title=x\n  Stream #0:7: Audio: pcm\n")),
     "tags in tags.mkv": plain(lambda: mkv(nested(0x67C8, 50_000))),
     "chapters in chapters.mkv": plain(
         lambda: mkv(ebml.element(0x1043A770, ebml.element(0x45B9, nested(0xB6, 50_000))))),

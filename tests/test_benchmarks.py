@@ -23,6 +23,7 @@ from aiglabel import errors
 from aiglabel.containers.sniff import SoundFormat
 from aiglabel.media import sound as sound_files
 from aiglabel.media import sound_coding
+from aiglabel.media import video as film_files
 from aiglabel.signal import quality
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,11 +33,13 @@ if str(ROOT) not in sys.path:  # `python -m pytest` has it, `pytest` has not
 pytest.importorskip("skimage")
 attacks = importlib.import_module("benchmarks.attacks")
 attacks_sound = importlib.import_module("benchmarks.attacks_sound")
+attacks_video = importlib.import_module("benchmarks.attacks_video")
 audio = importlib.import_module("benchmarks.audio")
 audio_detection = importlib.import_module("benchmarks.audio_detection")
 audio_throughput = importlib.import_module("benchmarks.audio_throughput")
 detection = importlib.import_module("benchmarks.detection")
 estimates = importlib.import_module("benchmarks.estimates")
+films = importlib.import_module("benchmarks.films")
 geometry = importlib.import_module("benchmarks.attacks_geometry")
 masking = importlib.import_module("benchmarks.masking")
 memory = importlib.import_module("benchmarks.memory")
@@ -54,6 +57,10 @@ subjects = importlib.import_module("benchmarks.subjects")
 suites = importlib.import_module("benchmarks.__main__")
 table = importlib.import_module("benchmarks.table")
 throughput = importlib.import_module("benchmarks.throughput")
+video = importlib.import_module("benchmarks.video")
+video_detection = importlib.import_module("benchmarks.video_detection")
+video_memory = importlib.import_module("benchmarks.video_memory")
+video_throughput = importlib.import_module("benchmarks.video_throughput")
 
 
 # --- arithmetic ---------------------------------------------------------------------------------
@@ -702,3 +709,149 @@ def test_timing_of_sound_fills_its_tables(monkeypatch: pytest.MonkeyPatch) -> No
     five = audio_throughput.sound(8000, 6, 1.0)
     assert five.shape == (6, 8000)
     assert np.abs(five).max() <= 1
+
+
+# --- films --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A moving test picture, 320 × 240, 14 frames in 1.4 s."""
+    made = tmp_path_factory.mktemp("film") / "film.mp4"
+    films.program(
+        "-f", "lavfi", "-i", "testsrc2=size=320x240:rate=10", "-frames:v", 14,
+        *films.coder(18, "ultrafast"), made,
+    )  # fmt: skip
+    return made
+
+
+def test_films_are_cut_and_repeated(tmp_path: Path, film: Path) -> None:
+    films.program("-stream_loop", "4", "-i", film, "-c", "copy", tmp_path / "long.mkv")
+    (tmp_path / "short.mp4").write_bytes(film.read_bytes())
+    (tmp_path / "text.mp4").write_bytes(b"no film")
+    found = films.clips(tmp_path)
+    assert [one.name for one in found[:4]] == ["long, 1", "long, 2", "long, 3", "short"]
+    assert {one.kind for one in found[:4]} == {films.SMALLER}
+    assert [one.start for one in found[:3]] == pytest.approx([0, 2, 4], abs=0.1)
+    assert {one.kind for one in found[4:]} == {films.PROMISED}
+    for one in (found[1], found[3]):
+        cover = film_files.probe(one.cover(tmp_path))
+        assert (cover.codec, cover.width, cover.seconds) == ("ffv1", 320, pytest.approx(3, abs=0.2))
+        assert [track.kind for track in cover.tracks] == ["video"]
+
+
+@pytest.mark.parametrize("name", list(importlib.import_module("benchmarks.attacks_video").ATTACKS))
+def test_attacks_on_films_do_what_they_say(name: str, film: Path, tmp_path: Path) -> None:
+    if attacks_video.unavailable(name):
+        pytest.skip("not in this ffmpeg")
+    made = attacks_video.ATTACKS[name](film, tmp_path)
+    if name == "one frame":
+        assert pictures.load(made).shape == (240, 320, 3)
+        return
+    frames = list(film_files.frames(made))
+    assert len(frames) == {
+        "15 frames a second": 21, "half the frames": 7, "first second": 10, "screen recording": 35,
+    }.get(name, 14)  # fmt: skip
+    height, width = frames[0].y.shape
+    sizes = {
+        "to 480 lines": (640, 480), "to 360 lines": (480, 360), "to 720 lines": (960, 720),
+        "aspect 4 : 3": (320, 240), "letterbox": (320, 312), "messenger, twice": (720, 540),
+        "crop to 50 %": (226, 168), "crop to 90 %, off centre": (302, 226),
+        "screen recording": (252, 188),
+    }  # fmt: skip
+    if "crop" not in name or name in sizes:
+        assert (width, height) == sizes.get(name, (320, 240))
+
+
+def test_quick_attacks_on_films_are_of_every_family() -> None:
+    assert set(attacks_video.QUICK) <= set(attacks_video.ATTACKS)
+    families = {attack.family for attack in attacks_video.ATTACKS.values()}
+    assert {attacks_video.ATTACKS[name].family for name in attacks_video.QUICK} == families
+
+
+@pytest.mark.parametrize(
+    ("name", "exact"),  # order 4, its table
+    [("H.264 40", 60), ("H.265 35", 90), ("AV1 50", 95), ("to 360 lines", 95), ("one frame", 95),
+     ("crop to 50 %", 95), ("letterbox", 98), ("filmed from a screen", 40), ("logo", None)],
+)  # fmt: skip
+def test_promises_of_films_are_those_of_the_order(name: str, exact: float | None) -> None:
+    assert attacks_video.ATTACKS[name].exact == exact
+
+
+@pytest.fixture(scope="module")
+def watched() -> Any:
+    clip = films.Clip("photographs, panned", films.PROMISED, None, seconds=0.6)
+    return video.trial(clip, attacks=("none", "to 720 lines"))
+
+
+def test_video_counts_what_comes_through(watched: Any) -> None:
+    assert watched.size == "1280 × 720"
+    assert list(watched.readings) == ["none"]  # 720 lines are no fewer
+    assert not watched.wrong("none")
+    assert 40 < watched.change.worst <= watched.change.psnr < 60
+    assert 0.9 < watched.change.ssim < 1
+    assert watched.change.vmaf is None or 80 < watched.change.vmaf <= 100
+    lost = dataclasses.replace(watched, readings={"none": robustness.Reading(b"", True, 2)})
+    (row,) = video.by_attack([watched, lost], ["none"], True)
+    assert (row["wrong"], row["kept"]) == (1, "NO")
+    (row,) = video.by_attack([lost], ["none"], False)
+    assert (row["promised %"], row["kept"]) == (None, None)
+    *_, mean, worst = video.by_clip([watched, lost])
+    assert mean["PSNR dB"] == worst["PSNR dB"] == pytest.approx(watched.change.psnr)
+    assert worst["lost"] == 1
+    floors = {floor.name: floor for floor in video.promises([watched, lost])}
+    assert not floors["none, exact %"].kept
+    assert floors["mean luma PSNR, dB"].value == pytest.approx(watched.change.psnr)
+
+
+def test_video_has_two_tables_a_kind(watched: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(video, "trial", lambda *args, **kwargs: watched)
+    monkeypatch.setattr(video, "_chosen", lambda found, full: [watched.clip])
+    with ThreadPoolExecutor(1) as workers:
+        found = video.run(full=False, media=None, workers=workers)
+    assert [table.title for table in found.tables] == [
+        "Attacks: 720 lines and more", "Films: 720 lines and more",
+    ]  # fmt: skip
+    assert found.floors[-1] == report.Floor("wrong payloads", 0, "<=", 0)
+    assert report.show(found)
+
+
+def test_timing_of_films_fills_its_tables(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = video_throughput.Source(film, 1.4, 14, (320, 240))
+    monkeypatch.setattr(video_throughput, "_source", lambda *args: source)
+    monkeypatch.setattr(video_throughput, "_LENGTHS", (2.0,))
+    monkeypatch.setattr(video_throughput, "_VERIFIED", (2.0,))
+    monkeypatch.setattr(video_throughput, "_FULL_ROUNDS", 1)
+    found = video_throughput.run(full=True, media=None)
+    calls, steps, parts, peaks, verified = found.tables
+    assert [row["call"] for row in calls.rows] == 2 * [
+        video_throughput.PLAIN, video_throughput.CARRIED, video_throughput.MARKED,
+        video_throughput.LABELLED,
+    ]  # fmt: skip
+    assert all(row["frames/s"] > 0 for row in calls.rows)
+    assert all(row["mark and encode"] > 0 for row in steps.rows)
+    assert len(parts.rows) == 8
+    assert peaks.rows[0]["s"] == 2.0
+    assert sys.platform != "linux" or peaks.rows[0]["all MB"] > peaks.rows[0]["Python MB"] > 10
+    assert verified.rows[0]["wall s"] > 0
+    assert len(found.floors) == 6
+    with pytest.raises(RuntimeError):
+        video_memory.peak([sys.executable, "-c", "raise SystemExit(3)"])
+
+
+def test_no_mark_is_seen_in_films_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(video_detection, "_FRAMES", (4, 5))
+    monkeypatch.setattr(films, "_LENGTH", 1.0)
+    clips = films.clips(None)[:1]
+    looks = video_detection.job(clips, 0, keys=1)
+    kinds = [look.kind for look in looks]
+    assert {kind: kinds.count(kind) for kind in kinds} == {
+        "made by code": 1, "marked, other key": 1, "films": 2,
+    }  # fmt: skip
+    assert not any(look.present or look.payload for look in looks)
+    assert video_detection.job(clips, 0, keys=1, until=0) == []
+    monkeypatch.setattr(video_detection, "job", lambda *args, **kwargs: looks)
+    with ThreadPoolExecutor(1) as workers:
+        found = video_detection.run(full=False, media=None, workers=workers)
+    assert found.tables[0].rows[-1]["detections"] == 4 * video_detection.JOBS
+    assert found.floors == [report.Floor("false positives", 0, "<=", 0)]

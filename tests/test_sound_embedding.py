@@ -187,7 +187,7 @@ def test_pictures_and_sounds_do_not_become_one_another(tmp_path):
     result = agl.embed(coded(), label=label(), policy=METADATA)
     with pytest.raises(agl.UnsupportedFormat, match="is a sound"):
         _ = result.image
-    with pytest.raises(agl.UnsupportedFormat, match="is a picture"):
+    with pytest.raises(agl.UnsupportedFormat, match="is no sound"):
         _ = agl.embed(picture(), label=label(), policy=METADATA).sound
 
 

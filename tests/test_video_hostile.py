@@ -17,7 +17,7 @@ from hostile_films import FRAGMENTS, HOSTILE, NEIGHBOURS, film, put
 
 from aiglabel.containers.sniff import VideoFormat, sniff_video
 from aiglabel.containers.video import coded_digest, read_tags, write_label_file
-from aiglabel.errors import CorruptMedia, MediaError, UnsupportedFormat
+from aiglabel.errors import CorruptMedia, MediaError, OutputError, UnsupportedFormat
 from aiglabel.media import video
 from aiglabel.media.limits import Limits
 from aiglabel.media.video_coding import Frame
@@ -186,12 +186,40 @@ def test_damage_is_told(suffix: str, tmp_path: Path) -> None:
 
 
 def test_what_is_held_in_memory_has_a_limit(tmp_path: Path) -> None:
-    assert "Limits.max" in str(refusal(tmp_path, "13000x13000 raw.avi"))
+    assert "max_total_pixels" in str(refusal(tmp_path, "13000x13000 raw.avi"))
     path = tmp_path / "a.mp4"
     path.write_bytes(film("mp4", *FRAGMENTS))
     assert video.probe(path, limits=Limits(max_total_pixels=4 * 64 * 48)).width == 64
     with pytest.raises(MediaError, match="max_total_pixels"):
         video.probe(path, limits=Limits(max_total_pixels=4 * 64 * 48 - 1))
+
+
+@pytest.mark.parametrize(
+    "name", ["-i.mp4", "a%03d.mp4", "concat:a|b.mp4", 'a\'b "c".mp4', "a\nb.mp4", "\udcff.mp4"]
+)
+def test_names_are_only_names(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    try:
+        Path(name).write_bytes(film("mp4"))
+    except (OSError, ValueError):
+        pytest.skip("no file can have this name here")
+    assert sum(1 for _ in video.frames(name)) == 25
+    assert video.transcode(name, f"-o{name}", nothing).frames == 25
+    assert sorted(os.listdir()) == sorted([name, f"-o{name}"])
+
+
+def test_files_that_are_none_are_refused_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(film("mp4"))
+    (tmp_path / "folder.mp4").mkdir()
+    os.mkfifo(tmp_path / "pipe.mp4")
+    for path in (tmp_path / "folder.mp4", tmp_path / "pipe.mp4", tmp_path / "no.mp4"):
+        with pytest.raises(MediaError):
+            video.probe(path)
+    seen: list[Frame] = []
+    for dst in (tmp_path / "folder.mp4", tmp_path / "nowhere" / "b.mp4"):
+        with pytest.raises(OutputError):
+            video.transcode(tmp_path / "a.mp4", dst, seen.append, overwrite=True)
+    assert not seen
 
 
 def test_the_set_has_every_container() -> None:

@@ -17,7 +17,15 @@ from hypothesis import strategies as st
 
 from aiglabel.containers.sniff import VideoFormat
 from aiglabel.errors import CorruptMedia, MediaError, OutputError, ResourceLimit, UnsupportedFormat
-from aiglabel.media import ffmpeg, ffmpeg_video, sound, video, video_nut
+from aiglabel.media import (
+    ffmpeg,
+    ffmpeg_video,
+    sound,
+    video,
+    video_nut,
+    video_pipe,
+    video_tracks,
+)
 from aiglabel.media.limits import Limits
 from aiglabel.media.video_coding import Frame, PixelFormat, VideoTarget, worked_in
 from aiglabel.media.video_encoders import Quality
@@ -146,6 +154,25 @@ def test_only_what_is_changed_changes(tmp_path: Path) -> None:
         assert np.array_equal(a.chroma[0], b.chroma[0]) == (number != 3)
 
 
+@pytest.mark.parametrize("lent", [True, False])
+def test_large_frames_arrive_as_they_were_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lent: bool
+) -> None:
+    if not lent:
+        monkeypatch.setattr(video_pipe, "_vmsplice", lambda: None)
+    src = clip(tmp_path / "a.mkv", "ffv1", size="1280x720", count=15, voice=False)
+
+    def different(frame: Frame) -> None:
+        for plane in frame.planes:
+            plane += np.uint8(16 * frame.number)
+
+    video.transcode(src, tmp_path / "b.mkv", different)
+    pairs = zip(video.frames(src), video.frames(tmp_path / "b.mkv"), strict=True)
+    for a, b in pairs:
+        different(a)
+        assert all(np.array_equal(x, y) for x, y in zip(a.planes, b.planes, strict=True))
+
+
 @pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv", "avi", "flv"])
 def test_the_last_frame_has_its_time(tmp_path: Path, suffix: str, count: int) -> None:
@@ -217,6 +244,18 @@ def test_into_another_container(rich: Path, tmp_path: Path) -> None:
     assert [t.codec for t in video.probe(webm).tracks[:3]] == ["vp9", "opus", "opus"]
     assert any("h264" in note for note in written.notes)
     assert packets(webm) == pytest.approx(packets(rich), abs=1e-3)
+
+
+def test_tracks_that_take_long_to_try_are_kept(
+    rich: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*arguments: object, **options: object) -> None:
+        raise subprocess.TimeoutExpired("ffmpeg", 60)
+
+    coding = video.probe(rich)
+    monkeypatch.setattr(video_tracks.subprocess, "run", slow)
+    kept = video_tracks.kept(str(rich), coding, VideoFormat.MKV, "ffmpeg", tmp_path)
+    assert (list(kept.codecs.values()), kept.notes) == (["copy"] * 4, ())
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])

@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import IO, Any
@@ -188,13 +188,15 @@ class Job:
 
         Its own words, which `finish` reads, are then the reason, not the broken pipe.
         """
-        assert self.process.stdin is not None
+        pipe = self.process.stdin
+        assert pipe is not None
+        return self.attempt(pipe.close if piece is None else lambda: pipe.write(piece))
+
+    def attempt(self, write: Callable[[], object]) -> bool:
+        """Write to the process by a function; False if it does not listen any more."""
         try:
             with self.deadline():
-                if piece is None:
-                    self.process.stdin.close()
-                else:
-                    self.process.stdin.write(piece)
+                write()
         except OSError:
             return False
         return True

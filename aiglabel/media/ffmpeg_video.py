@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
 from functools import cache
@@ -25,6 +25,7 @@ from aiglabel.media.video_whole import ISOBMFF
 STALL_S = 120.0
 _LOOK_S = 60.0
 _MOST_TRACKS = 128
+_MOST_AT_ONCE = 768 << 20  # bytes; the greatest frame that `Limits` let through has 750 million
 _DEMUXERS = {VideoFormat.MKV: "matroska", VideoFormat.WEBM: "matroska"}
 _STREAM = re.compile(
     r"^ {2,4}Stream #0:(\d{1,4})(?:\[0x[0-9a-f]+\])?(?:\(([^()\n]{0,40})\))?: "
@@ -57,11 +58,18 @@ def demuxer(container: VideoFormat) -> str:
 def source_options(container: VideoFormat) -> dict[str, Any]:
     """Return the input options that keep ffmpeg from choosing a demuxer or another file.
 
-    And from opening thousands of decoders, one a track.
+    And from taking what it likes: thousands of decoders, one a track, or gigabytes at once for a
+    packed index or the picture of a cover.
     """
     return {
         "f": demuxer(container), "protocol_whitelist": "file", "max_streams": _MOST_TRACKS,
+        "max_alloc": _MOST_AT_ONCE,
     }  # fmt: skip
+
+
+def in_words(options: Mapping[str, Any]) -> list[str]:
+    """Return options as words of a command line."""
+    return [word for key, value in options.items() for word in (f"-{key}", str(value))]
 
 
 @cache
@@ -102,7 +110,7 @@ def look(path: str, container: VideoFormat, limits: Limits) -> VideoCoding:
     ResourceLimit
         Frames are over `limits`.
     """
-    options = [p for k, v in source_options(container).items() for p in (f"-{k}", str(v))]
+    options = in_words(source_options(container))
     # Only the level "verbose" tells where chroma samples lie.
     command = [ffmpeg.ffmpeg_exe(), "-hide_banner", "-nostdin", "-loglevel", "verbose", *options]
     try:
@@ -335,10 +343,7 @@ def reading(
     every : int
         Only each n-th.
     """
-    import ffmpeg as graph
-
     options = source_options(coding.container)
-    options |= {"copyts": None, "noautorotate": None}
     if keys:
         options["skip_frame"] = "nokey"
     if start > 0:
@@ -358,12 +363,13 @@ def reading(
         "enc_time_base": f"{coding.time_base.numerator}:{coding.time_base.denominator}",
         # A table of all frames would grow with the film.
         "write_index": 0,
+        # Frames that wait for the pipe take memory and save no time.
+        "thread_queue_size": 1,
     }
-    stream = graph.input(f"file:{path}", **options)
-    arguments = stream.output("pipe:1", **target).get_args()
-    with ffmpeg.running(
-        ["-nostdin", *arguments], stdin=subprocess.DEVNULL, stall=STALL_S, level="warning"
-    ) as job:
+    # Not by ffmpeg-python, which knows no names of files that are no UTF-8.
+    arguments = ["-nostdin", "-copyts", "-noautorotate", *in_words(options)]
+    arguments += ["-i", f"file:{path}", *in_words(target), "pipe:1"]
+    with ffmpeg.running(arguments, stdin=subprocess.DEVNULL, stall=STALL_S, level="warning") as job:
         yield job
 
 

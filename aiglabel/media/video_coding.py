@@ -67,7 +67,9 @@ class PixelFormat:
         """Return the bytes of a frame."""
         return (1 + (self.bits > 8)) * sum(h * w for h, w in self.shapes(width, height))
 
-    def planes(self, picture: bytearray, width: int, height: int) -> tuple[Plane, ...]:
+    def planes(
+        self, picture: bytearray | NDArray[np.uint8], width: int, height: int
+    ) -> tuple[Plane, ...]:
         """Return views of the planes in `picture`, which they can change."""
         flat = np.frombuffer(picture, np.uint8 if self.bits == 8 else "<u2")
         planes, at = [], 0

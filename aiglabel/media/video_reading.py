@@ -6,11 +6,13 @@ import math
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
 
 from aiglabel.errors import CorruptMedia, ResourceLimit
 from aiglabel.media import ffmpeg, ffmpeg_video
@@ -19,14 +21,13 @@ from aiglabel.media.limits import Limits
 from aiglabel.media.sound_reading import blaming
 from aiglabel.media.video_coding import VideoCoding
 from aiglabel.media.video_nut import NutReader
+from aiglabel.media.video_pipe import widen
 from aiglabel.media.video_whole import check_own, check_whole, container_of
 
-HELD = 4
+HELD = 5
 """Frames of a film that are in memory at a time."""
 
 _USUAL_RATE, _MOST_RATE = Fraction(25), Fraction(999)
-_PIPE_BYTES = 1 << 20
-_F_SETPIPE_SZ = 1031  # Linux; fcntl names it from Python 3.10 on only where it is known
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,12 @@ def _open(src: Source, limits: Limits, stack: ExitStack) -> OpenVideo:
         check_whole(file, container)
         check_own(file, container)
     coding = ffmpeg_video.look(path, container, limits)
-    limits.check_frames(HELD, HELD * coding.width * coding.height)
+    if HELD * coding.width * coding.height > limits.max_total_pixels:
+        raise ResourceLimit(
+            f"{HELD} frames of {coding.width} by {coding.height} pixels are over the limit of "
+            f"{limits.max_total_pixels} pixels in memory",
+            remedy="Raise Limits.max_total_pixels if the file is trusted",
+        )
     if (coding.seconds or 0.0) > limits.max_seconds:
         raise ResourceLimit(
             f"the film is {coding.seconds:.0f} s long, the limit is {limits.max_seconds:.0f} s",
@@ -109,10 +115,12 @@ class FrameReader:
                 raise
         rate = min(given.coding.rate or _USUAL_RATE, _MOST_RATE)
         self.stream = replace(self._nut.stream, rate=rate)
+        # Frames are told apart by ticks of the film, in which its encoder counts.
+        self._tick = max(given.coding.time_base / self.stream.time_base, Fraction(1))
         if (self.stream.width, self.stream.height) != (given.coding.width, given.coding.height):
             raise CorruptMedia("the frames are not as large as the file says")
 
-    def read(self, picture: bytearray) -> int | None:
+    def read(self, picture: bytearray | NDArray[np.uint8]) -> int | None:
         """Fill `picture`, `size` bytes, and return its time in ticks of `stream.time_base`.
 
         Times rise: a frame that would not come after the one before comes a tick later. None at
@@ -131,7 +139,7 @@ class FrameReader:
                 pts, size = found
                 if size != self.size:
                     raise CorruptMedia("the frames are not as large as the file says")
-                self._nut.read_into(memoryview(picture))
+                self._nut.read_into(memoryview(picture))  # type: ignore[arg-type]
         if found is None:
             self._judge()
             return None
@@ -145,12 +153,10 @@ class FrameReader:
         return pts
 
     def _rising(self, pts: int) -> int:
-        # The ticks of the film, not those of the pipe: its encoder counts in them.
-        tick = max(self._coding.time_base / self.stream.time_base, Fraction(1))
-        number = round(pts / tick)
+        number = round(pts / self._tick)
         if number <= self._last:
             number = int(self._last) + 1
-            pts = round(number * tick)
+            pts = round(number * self._tick)
             self.notes = ("frames whose times did not rise are shown a tick after those before",)
         self._last = number
         return pts
@@ -159,11 +165,3 @@ class FrameReader:
         self.notes += ffmpeg_video.check_read(self.job.finish(), self._coding.container)
         if not self.count:
             raise CorruptMedia("no frame of the video could be decoded")
-
-
-def widen(pipe: IO[bytes]) -> None:
-    """Let a pipe hold a megabyte, where the system can: fewer switches between processes."""
-    with suppress(ImportError, OSError, AttributeError):
-        import fcntl
-
-        fcntl.fcntl(pipe, _F_SETPIPE_SZ, _PIPE_BYTES)

@@ -7,7 +7,6 @@ and else left out and said. Whether it holds a track is found out by writing the
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,7 +103,9 @@ def _holds(
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TRIAL_S
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except subprocess.TimeoutExpired:
+        return True  # a refusal comes at once; what takes long is a late first packet
+    except OSError:
         return False
     finally:
         trial.unlink(missing_ok=True)
@@ -113,5 +114,4 @@ def _holds(
 
 def input_options(container: VideoFormat) -> list[str]:
     """Return the options that stand before ``-i`` of a source."""
-    options: Sequence[tuple[str, str]] = tuple(ffmpeg_video.source_options(container).items())
-    return [part for key, value in options for part in (f"-{key}", str(value))]
+    return ffmpeg_video.in_words(ffmpeg_video.source_options(container))

@@ -1,7 +1,7 @@
 """A film to a new one, each frame changed on its way: reader, marker and writer at the same time.
 
 Two processes and two threads: ffmpeg decodes; a thread takes its frames; the caller's function
-changes them; a thread hands them to an ffmpeg that encodes. Four frames at most are under way, so
+changes them; a thread hands them to an ffmpeg that encodes. Five frames at most are under way, so
 memory does not grow with the length, and no part waits for another that is not the slowest.
 """
 
@@ -27,7 +27,8 @@ from aiglabel.media.ffmpeg_video import STALL_S
 from aiglabel.media.video_coding import Frame, VideoCoding, VideoTarget
 from aiglabel.media.video_encoders import Plan, planned
 from aiglabel.media.video_matrix import copy_matrix
-from aiglabel.media.video_reading import HELD, FrameReader, OpenVideo, widen
+from aiglabel.media.video_pipe import FramePipe
+from aiglabel.media.video_reading import HELD, FrameReader, OpenVideo
 from aiglabel.media.video_sound import NewSound
 from aiglabel.media.video_whole import ISOBMFF
 
@@ -206,16 +207,16 @@ class _Belt:
             self._full.put(exc)
 
     def _write(self) -> None:
-        assert self._writer.process.stdin is not None
-        widen(self._writer.process.stdin)
+        pipe = FramePipe(self._writer, self._reader.size)
         self._heard = self._writer.give(video_nut.head(self._reader.stream))
         while (done := self._done.get()) is not None:
             pts, picture = done
+            free: bytearray | None = picture
             if self._heard:
-                self._heard = self._writer.give(
-                    video_nut.frame_head(pts, len(picture))
-                ) and self._writer.give(memoryview(picture))
-            self._free.put(picture)
+                head = video_nut.frame_head(pts, len(picture))
+                self._heard, free = pipe.give(head, picture)
+            if free is not None:
+                self._free.put(free)
         if self._heard:
             self._heard = self._writer.give(None)
 

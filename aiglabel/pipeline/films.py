@@ -29,8 +29,9 @@ from aiglabel.policy import Policy
 from aiglabel.result import EmbedResult
 from aiglabel.signal import video as signal
 
-# Seconds behind the label that are read back with it, and key frames of the rest.
-_BEHIND = 0.2
+# Seconds that are read back frame by frame, and key frames of the rest, where they are needed. An
+# encoder that keeps the label for so long keeps it.
+_READ_BACK = 0.8
 _MOST_KEYS = 60
 
 
@@ -163,8 +164,7 @@ class _Film:
         outcomes = []
 
         def begins() -> Iterator[Frame]:
-            seconds = self.policy.film.seconds + _BEHIND
-            for frame in video.frames(film, seconds=seconds, limits=self.job.limits):
+            for frame in video.frames(film, seconds=_READ_BACK, limits=self.job.limits):
                 if marking:
                     reader.see(frame)
                 yield frame

@@ -19,8 +19,8 @@ Float = NDArray[np.float32]
 Luma = NDArray[np.uint8] | NDArray[np.uint16]
 
 STRENGTHS: Final = {
-    "invisible": Strength(13.0, 52.0, 48.0, 0.85, masking=0.25),
-    "balanced": Strength(19.0, 49.5, 45.3, 1.2, masking=0.25),
+    "invisible": Strength(12.0, 53.0, 48.5, 0.85, masking=0.25),
+    "balanced": Strength(16.0, 50.0, 45.3, 1.2, masking=0.25),
     "robust": Strength(22.0, 46.0, 43.5, 2.0, masking=0.25),
 }
 """As of pictures; finer, as many frames carry one message. Busy places carry little more than calm
@@ -40,7 +40,7 @@ _THUMBNAIL = (64, 36)
 _CUT = 14.0
 # Grey levels of 8 bits that luma of limited range has between black and white.
 _LIMITED = 219.0
-# Parts of a grey level in which a change of 8-bit frames is resized.
+# Parts of a level in which a change is resized; a power of two.
 _PARTS = 4
 
 
@@ -96,7 +96,8 @@ class Marker:
         self._shown: Float | None = None
         self._to: Float | None = None
         self._left = 0
-        self._full: NDArray[Any] | None = None
+        self._more: NDArray[Any] | None = None
+        self._less: NDArray[Any] | None = None
         self._thumbnail: NDArray[Any] | None = None
         self._cut, self._age = True, _REFRESH
         self.ratios: list[float] = []
@@ -114,11 +115,11 @@ class Marker:
         if self._left and self._age % _STEP == 0:
             self._fade()
         self._age += 1
-        if self._full is None:
+        if self._more is None or self._less is None:
             return
         before = y.copy() if looks else None
-        scale, middle = self._coded
-        cv2.addWeighted(y, 1, self._full, scale, -middle * scale, dst=y)
+        cv2.add(y, self._more, dst=y)
+        cv2.subtract(y, self._less, dst=y)
         if self._bits not in (8, 16):
             cv2.min(y, self._white, dst=y)
         if before is not None:
@@ -173,16 +174,18 @@ class Marker:
         self._shown = self._shown + (self._to - self._shown) * np.float32(1 / self._left)
         self._left -= 1
         if not self._shown.any():
-            self._full = None
+            self._more = self._less = None
             return
-        scale, middle = self._coded
-        coded = np.rint(self._shown * np.float32(self._unit * self._level / scale))
+        # In parts of a level around the middle of the type; then whole levels, up and down apart:
+        # sums that are rounded with every frame would differ from frame to frame.
+        kind, middle = (np.uint8, 128) if self._bits == 8 else (np.uint16, 1 << 15)
+        coded = np.rint(self._shown * np.float32(self._unit * self._level * _PARTS))
         coded += np.float32(middle)
-        kind = np.uint8 if self._bits == 8 else np.uint16
         np.clip(coded, 0, np.iinfo(kind).max, out=coded)
-        self._full = cv2.resize(coded.astype(kind), self._size, interpolation=cv2.INTER_CUBIC)
-
-    @property
-    def _coded(self) -> tuple[float, int]:
-        """Levels of the film that one of the full-size change stands for, and its zero."""
-        return (1 / _PARTS, 128) if self._bits == 8 else (1.0, 1 << 15)
+        full: Any = cv2.resize(coded.astype(kind), self._size, interpolation=cv2.INTER_CUBIC)
+        half = _PARTS // 2
+        more: Any = cv2.subtract(full, float(middle - half))
+        less: Any = cv2.subtract(float(middle + half), full)
+        shift = _PARTS.bit_length() - 1
+        self._more = np.right_shift(more, shift, out=more)
+        self._less = np.right_shift(less, shift, out=less)

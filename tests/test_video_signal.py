@@ -1,0 +1,224 @@
+"""The watermark of films: frames in, frames out; the sum of frames in, messages out."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from aiglabel.errors import PayloadError
+from aiglabel.key import Key
+from aiglabel.signal import image, video
+
+KEY, OTHER = Key(b"k" * 32), Key(b"o" * 32)
+PAYLOAD = bytes(range(8))
+SHAPE = (360, 640)
+Luma = NDArray[np.uint8]
+
+
+def scene(count: int, *, seed: int = 0, shape: tuple[int, int] = SHAPE) -> Iterator[Luma]:
+    """A textured picture of limited range that moves to the right, and a still stripe in it."""
+    rng = np.random.default_rng(seed)
+    small = rng.normal(size=(shape[0] // 4, shape[1] // 2)).astype(np.float32)
+    wide = cv2.resize(cv2.GaussianBlur(small, (0, 0), 2), (2 * shape[1], shape[0]))
+    wide = 125 + 60 * wide / np.abs(wide).max() + rng.normal(0, 2, wide.shape)
+    for number in range(count):
+        frame = wide[:, 3 * number : 3 * number + shape[1]].copy()
+        frame[: shape[0] // 6] = wide[: shape[0] // 6, : shape[1]]
+        yield np.clip(np.rint(frame), 16, 235).astype(np.uint8)
+
+
+def marked(frames: Iterator[Luma], **options: object) -> list[Luma]:
+    marker = video.Marker(SHAPE, PAYLOAD, key=KEY, **options)  # type: ignore[arg-type]
+    made = []
+    for frame in frames:
+        marker.mark(frame)
+        made.append(frame)
+    return made
+
+
+def found(
+    frames: list[Luma], *keys: Key, effort: str = "quick", rate: float = 25.0
+) -> list[video.Detection]:
+    viewer = video.Viewer()
+    for number, frame in enumerate(frames):
+        viewer.see(frame, number / rate)
+    return viewer.found(keys or (KEY,), effort=effort)
+
+
+@pytest.fixture(scope="module")
+def film() -> list[Luma]:
+    return marked(scene(40))
+
+
+def test_the_payload_is_read_from_the_sum_of_frames(film):
+    [seen] = found(film)
+    assert seen.payload == PAYLOAD
+    assert seen.p_value < 1e-9
+    assert seen.spans == ((0.0, 1.6),)
+    assert seen.wire_format == image.WIRE_FORMAT
+
+
+def test_every_frame_is_a_picture_with_the_mark(film):
+    for number in (0, 17, 39):
+        assert image.detect(film[number], key=KEY, effort="quick").payload == PAYLOAD
+
+
+def test_unmarked_films_and_other_keys_show_nothing(film):
+    [plain] = found(list(scene(40)), effort="full")
+    assert plain.payload is None
+    assert not plain.present
+    assert plain.spans is None
+    mine, other = found(film, KEY, OTHER)
+    assert mine.payload == PAYLOAD
+    assert not other.present
+
+
+def test_two_marks_in_one_film_are_both_found(film):
+    second = video.Marker(SHAPE, PAYLOAD[::-1], key=OTHER)
+    frames = [frame.copy() for frame in film]
+    for frame in frames:
+        second.mark(frame)
+    assert [one.payload for one in found(frames, KEY, OTHER)] == [PAYLOAD, PAYLOAD[::-1]]
+
+
+def test_only_luma_of_a_fine_change_and_no_flicker(film):
+    changes = [frame.astype(np.int16) - cover for frame, cover in zip(film, scene(40), strict=True)]
+    ratios = [10 * np.log10(255**2 / np.square(one, dtype=np.float64).mean()) for one in changes]
+    assert min(ratios) > 44
+    assert max(np.abs(one).max() for one in changes) <= 12
+    # From frame to frame the change itself changes by a fraction of its strength.
+    steps = [
+        np.abs(late - early).mean() / np.abs(early).mean()
+        for early, late in itertools.pairwise(changes)
+    ]
+    assert max(steps) < 0.5
+    assert np.mean(steps) < 0.15
+
+
+def test_what_was_marked_is_measured():
+    marker = video.Marker(SHAPE, PAYLOAD, key=KEY)
+    for cover in scene(13):
+        frame = cover.copy()
+        marker.mark(frame)
+    assert len(marker.ratios) == 2
+    assert marker.ratios[-1] == pytest.approx(cv2.PSNR(cover, frame), abs=1e-6)
+    assert marker.largest >= np.abs(frame.astype(int) - cover).max()
+
+
+def test_a_cut_is_followed_at_once():
+    dark = (np.full(SHAPE, 16, np.uint8) for _ in range(5))
+    frames = [*dark, *scene(8)]
+    covers = [frame.copy() for frame in frames]
+    marker = video.Marker(SHAPE, PAYLOAD, key=KEY)
+    for frame in frames:
+        marker.mark(frame)
+    assert all((frame == cover).all() for frame, cover in zip(frames[:5], covers, strict=False))
+    whole, first = (np.abs(frames[at].astype(int) - covers[at]).mean() for at in (-1, 5))
+    assert first > 0.8 * whole
+
+
+@pytest.mark.parametrize("level", [16, 235])
+def test_black_and_white_films_stay_as_they_are(level):
+    marker = video.Marker(SHAPE, PAYLOAD, key=KEY)
+    for _ in range(14):
+        frame = np.full(SHAPE, level, np.uint8)
+        marker.mark(frame)
+        assert (frame == level).all()
+    assert not marker.ratios
+
+
+@pytest.mark.parametrize("bits", [10, 12, 16])
+def test_deep_frames(bits):
+    most = (1 << bits) - 1
+    marker = video.Marker(SHAPE, PAYLOAD, key=KEY, bits=bits, full=True)
+    frames = []
+    for cover in scene(12):
+        deep = ((cover.astype(np.float64) - 16) / 219 * most).astype(np.uint16)
+        deep[:40] = most
+        frame = deep.copy()
+        marker.mark(frame)
+        assert frame.max() <= most
+        assert (frame[:30] == most).all()
+        frames.append(frame)
+    assert min(marker.ratios) > 44
+    assert found(frames)[0].payload == PAYLOAD
+
+
+@pytest.mark.parametrize("strength", list(video.STRENGTHS))
+def test_strengths(strength):
+    assert found(marked(scene(20), strength=strength))[0].payload == PAYLOAD
+
+
+def test_marking_is_the_same_every_time(film):
+    assert all((one == two).all() for one, two in zip(film, marked(scene(40)), strict=True))
+
+
+def test_frames_that_are_too_small_are_refused():
+    with pytest.raises(PayloadError, match="too small"):
+        video.Marker((32, 640), PAYLOAD, key=KEY)
+    with pytest.raises(PayloadError):
+        video.Marker(SHAPE, b"short", key=KEY)
+
+
+def test_spans_tell_which_part_carries_the_mark(film):
+    [seen] = found([*scene(50, seed=5), *film, *scene(50, seed=6)], rate=20.0)
+    assert seen.payload == PAYLOAD
+    [(begin, end)] = seen.spans
+    assert begin == pytest.approx(2.5, abs=0.51)
+    assert end == pytest.approx(4.5, abs=0.51)
+
+
+def test_a_short_part_of_a_longer_film_is_found(film):
+    frames = [*(frame for seed in range(5) for frame in scene(60, seed=seed + 10)), *film[:12]]
+    [seen] = found(frames)
+    assert seen.payload == PAYLOAD
+    assert seen.spans[0][0] >= 11.5
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        lambda frame: frame[:, ::-1],
+        lambda frame: frame[40:300, 80:560],
+        lambda frame: cv2.resize(frame, (426, 240), interpolation=cv2.INTER_AREA),
+        lambda frame: cv2.resize(frame, (640, 480)),
+        lambda frame: np.pad(frame, ((60, 60), (0, 0))),
+        lambda frame: cv2.warpAffine(
+            frame, cv2.getRotationMatrix2D((320, 180), 2, 1), frame.shape[::-1]
+        ),
+        lambda frame: cv2.imdecode(
+            cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, 20])[1], cv2.IMREAD_GRAYSCALE
+        ),
+    ],
+    ids=["mirrored", "cropped", "shrunk", "stretched", "letterboxed", "turned", "compressed"],
+)
+def test_what_is_done_to_films(film, attack):
+    frames = [np.ascontiguousarray(attack(frame)) for frame in film]
+    assert found(frames, effort="full")[0].payload == PAYLOAD
+
+
+def test_memory_does_not_grow_with_the_film():
+    viewer = video.Viewer()
+    frame = next(scene(1, shape=(48, 64)))
+    for number in range(3000):
+        viewer.see(frame, number / 25)
+    assert viewer.frames == 3000
+    assert len(viewer._pieces) <= 32
+    assert viewer._pieces[-1].end == pytest.approx(120, abs=0.1)
+
+
+def test_frames_of_another_size_are_left_out():
+    viewer = video.Viewer()
+    for number, frame in enumerate([*scene(3), next(scene(1, shape=(120, 160)))]):
+        viewer.see(frame, number / 25)
+    assert viewer.frames == 3
+
+
+def test_nothing_seen_nothing_said():
+    with pytest.raises(ValueError, match="no frame"):
+        video.Viewer().found([KEY], effort="quick")
