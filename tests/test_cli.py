@@ -857,7 +857,11 @@ def test_a_film_that_cannot_be_written_so_is_told(aiglabel: Aiglabel, film: Path
     done = aiglabel("label", film, "-o", "out.mp4", "--producer", PRODUCER, "--preset", "hasty")
     assert done.code == Exit.ERROR
     assert "hasty" in done.err
-    assert sorted(Path().iterdir()) == [Path("film.mp4")]
+    Path("cut.mp4").write_bytes(film.read_bytes()[:-100])
+    done = aiglabel("label", "cut.mp4", "-o", "out.mp4", "--producer", PRODUCER)
+    assert done.code == Exit.ERROR
+    assert "Get the whole file" in done.err
+    assert sorted(Path().iterdir()) == [Path("cut.mp4"), Path("film.mp4")]
 
 
 def test_a_rehearsal_does_not_read_a_film_whole(aiglabel: Aiglabel, film: Path) -> None:
