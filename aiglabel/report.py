@@ -97,6 +97,32 @@ def traces(evidence: Mapping[str, Evidence]) -> list[str]:
     return found
 
 
+def about(media: Mapping[str, Any]) -> str:
+    """Say what a file is, in English and Chinese at once; `media` is that of a `Report`."""
+    if media["kind"] == "video":
+        return _film(media)
+    if "seconds" in media:
+        length = f"{media['seconds']:.1f} s, {media['rate']} Hz, {media['channels']} ch"
+        return f"{media['format'] or 'samples'}, {media['codec']}, {length}"
+    if "width" not in media:
+        return media.get("format") or "unknown format 未知格式"
+    frames = f", {media['frames']} frames 帧" if media["frames"] > 1 else ""
+    return f"{media['format'] or 'pixels'}, {media['width']} × {media['height']}{frames}"
+
+
+def _film(media: Mapping[str, Any]) -> str:
+    said = ["film 视频", media["format"], media.get("codec")]
+    if "width" in media:
+        said.append(f"{media['width']} × {media['height']}")
+    if media.get("seconds") is not None:
+        said.append(f"{media['seconds']:.1f} s")
+    if media.get("rate"):
+        said.append(f"{media['rate']:g} fps")
+    if media.get("sound") is not None:
+        said.append("with sound 有声" if media["sound"] else "silent 无声")
+    return ", ".join(one for one in said if one)
+
+
 def coverage(evidence: Evidence) -> tuple[str, str] | None:
     """Say in English and Chinese how much of the picture shows the mark; None where not known."""
     share = evidence.facts.get("covered")
@@ -251,6 +277,7 @@ class Report:
         lines = [
             f"{self.file}: {english}" if self.file else english,
             f"  {chinese}",
+            f"  {about(self.media)}",
             f"  It {meets} policy '{self.policy}'. {meets_zh}策略“{self.policy}”。",
         ]
         for one in self.evidence:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiglabel.cli.output import clean
 from aiglabel.marks.watermark.pictures import SHOWS
-from aiglabel.report import ABSENCE_EN, ABSENCE_ZH, coverage, heard, times
+from aiglabel.report import ABSENCE_EN, ABSENCE_ZH, about, coverage, heard, times
 
 if TYPE_CHECKING:
     from aiglabel.batch import Failure, VerifyRecord
@@ -121,15 +121,15 @@ def _head(records: Sequence[VerifyRecord], reports: Sequence[Report]) -> str:
     listed = "".join(
         f'<li><b class="{kind}">{count}</b> {words}</li>' for kind, words, count in sums if count
     )
-    about = ""
+    told = ""
     if reports:
         first = reports[0]
-        about = (
+        told = (
             f'<p class="soft">Policy 策略 {_text(first.policy)} · Trust lists 信任列表 '
             f"{_text(first.trust)} · {_text(first.checked_at)} · "
             f"aiglabel {_text(first.version)}</p>"
         )
-    return f'{about}<ul class="sums">{listed}</ul>'
+    return f'{told}<ul class="sums">{listed}</ul>'
 
 
 def _card(report: Report) -> str:
@@ -147,7 +147,8 @@ def _card(report: Report) -> str:
         f"<table><tr><th>Mark 标识</th><th>Status 状态</th><th>Found 内容</th></tr>{marks}</table>"
         f"{maps}{_findings('Rules not met or open 未满足或待定的规则', unmet)}"
         f"{_findings('Rules met 已满足的规则', met)}"
-        f'<p class="soft">{_media(report)}<br><code>sha256 {_text(report.sha256)}</code></p>'
+        f'<p class="soft">{_text(about(report.media))}<br>'
+        f"<code>sha256 {_text(report.sha256)}</code></p>"
         "</article>"
     )
 
@@ -268,32 +269,6 @@ def _finding(finding: Finding) -> str:
         f'<td>{_text(finding.message_en)}<br><span lang="zh">{_text(finding.message_zh)}</span>'
         f'<br><span class="soft">{_text(finding.clause)}</span></td></tr>'
     )
-
-
-def _media(report: Report) -> str:
-    facts = report.media
-    if facts["kind"] == "video":
-        return _film(facts)
-    if "seconds" in facts:
-        length = f"{facts['seconds']:.1f} s, {facts['rate']} Hz, {facts['channels']} ch"
-        return _text(f"{facts['format'] or 'samples'}, {facts['codec']}, {length}")
-    if "width" not in facts:
-        return _text(facts.get("format") or "unknown format 未知格式")
-    frames = f", {facts['frames']} frames 帧" if facts["frames"] > 1 else ""
-    return _text(f"{facts['format']}, {facts['width']} × {facts['height']}{frames}")
-
-
-def _film(facts: Mapping[str, Any]) -> str:
-    said = ["film 视频", str(facts["format"]), facts.get("codec")]
-    if "width" in facts:
-        said.append(f"{facts['width']} × {facts['height']}")
-    if facts.get("seconds") is not None:
-        said.append(f"{facts['seconds']:.1f} s")
-    if facts.get("rate"):
-        said.append(f"{facts['rate']:g} fps")
-    if facts.get("sound") is not None:
-        said.append("with sound 有声" if facts["sound"] else "silent 无声")
-    return _text(", ".join(one for one in said if one))
 
 
 def _text(value: Any) -> str:
