@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -617,6 +618,19 @@ def test_the_page_draws_when_a_film_shows_its_marks() -> None:
     many = film_report(watermark={"spans": [[one, one + 0.5] for one in range(9)]})
     assert "7.0–7.5, …." in str(many)
     assert "seconds" not in str(film_report(watermark={"spans": []}))
+
+
+@pytest.mark.parametrize(
+    ("payload", "words"),
+    [("00" * 8, "another payload: 0000000000000000"), (None, "carries a watermark too")],
+)
+def test_reports_say_where_sound_and_frames_of_a_film_disagree(payload: Any, words: str) -> None:
+    seen = {"spans": [[0.0, 3.0]], "sound": {"payload": payload}}
+    report = replace(film_report(), evidence=(replace(
+        film_report(watermark=seen).evidence[0], payload="11" * 8), ))  # fmt: skip
+    assert words in str(report)
+    assert words in as_page([VerifyRecord(file="a.mp4", status=State.OK, report=report)])
+    assert "sound track" not in str(film_report(watermark={"sound": {"payload": payload}}))
 
 
 def program(*arguments: object, **environment: str) -> subprocess.Popen[bytes]:
