@@ -33,8 +33,8 @@ LEAST_SIDE: Final = image.LEAST_SIDE
 _SIDES = (256, 384, 512)
 # Share of the wanted margin at which no finer frame is tried.
 _ENOUGH = 0.45
-# Frames from one look at the pictures to the next, and from one step of fading to the next.
-_REFRESH, _STEP = 12, 4
+# Frames from one look at the pictures to the next; that fading then takes; and a step of it.
+_REFRESH, _FADE, _STEP = 24, 12, 4
 # Side of the thumbnails that show a cut, and mean difference, in grey levels, from which it is one.
 _THUMBNAIL = (64, 36)
 _CUT = 14.0
@@ -142,7 +142,7 @@ class Marker:
             self._shown, self._left = self._to, 1
         else:
             self._to = self._marking(plane, self._side).residual
-            self._left = _REFRESH // _STEP
+            self._left = _FADE // _STEP
         self._cut, self._age = False, 0
 
     def _best(self, plane: Luma) -> tuple[Float, int | None]:
