@@ -118,9 +118,10 @@ def detect(film: Path, keys: Sequence[Key], *, effort: str, limits: Limits) -> l
 
 def _frames(film: Path, coding: VideoCoding, limits: Limits) -> Iterator[tuple[Frame, bool]]:
     """Yield frames to look at, and whether each is of the beginning."""
-    last = 0.0
+    first, last = None, 0.0
     for frame in video.frames(film, seconds=None if _short(coding) else _BEGINNING, limits=limits):
-        beginning = frame.time < _BEGINNING
+        first = frame.time if first is None else first
+        beginning = frame.time < first + _BEGINNING
         if beginning or frame.number % _step(coding) == 0:
             yield frame, beginning
         last = frame.time

@@ -26,6 +26,7 @@ STALL_S = 120.0
 _LOOK_S = 60.0
 _MOST_TRACKS = 128
 _DEMUXERS = {VideoFormat.MKV: "matroska", VideoFormat.WEBM: "matroska"}
+_FROM_ZERO = tuple(_DEMUXERS)  # of these ffmpeg tells the end, where others tell the length
 _STREAM = re.compile(
     r"^ {2,4}Stream #0:(\d{1,4})(?:\[0x[0-9a-f]+\])?(?:\(([^()\n]{0,40})\))?: "
     r"(Video|Audio|Subtitle|Data|Attachment): ([^\n]*)$",
@@ -151,7 +152,7 @@ def _coding(said: str, container: VideoFormat, limits: Limits) -> VideoCoding:
     tick, rate, variable = _times(fields)
     pixels, colour, order = _pixels(fields, side)
     planar, lost = worked_in(pixels)
-    seconds = _seconds(said)
+    seconds = _seconds(said, container)
     turned = _ROTATION.search(side)
     aspect = re.search(r"SAR (\d{1,9}):(\d{1,9})", ", ".join(fields))
     notes = [lost] if lost else []
@@ -300,9 +301,12 @@ def _lost_side_data(side: str) -> list[str]:
     return [f"{name} are not kept" for word, name in kinds.items() if word.lower() in side.lower()]
 
 
-def _seconds(said: str) -> float | None:
+def _seconds(said: str, container: VideoFormat) -> float | None:
     found = re.match(r"(\d{1,6}):(\d\d):(\d\d\.\d+)", said)
     seconds = int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3]) if found else 0.0
+    start = re.match(r"[^\n]*, start: (\d{1,6}\.\d+)", said)
+    if start and container in _FROM_ZERO:
+        seconds = max(0.0, round(seconds - float(start[1]), 6))
     return seconds or None
 
 
