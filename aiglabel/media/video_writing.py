@@ -121,15 +121,16 @@ def _carry(
         for picture in belt.pictures
     }
     try:
-        number = 0
+        number, first = 0, 0.0
         while (taken := belt.next()) is not None:
             pts, picture = taken
             time = float(pts * base)
+            first = first if number else time
             change(Frame(number, time, views[id(picture)]))
             belt.give(pts, picture)
             number += 1
             if progress:
-                progress(time, coding.seconds)
+                progress(time - first, coding.seconds)
         belt.finish()
     except BaseException:
         reader.job.close()
@@ -283,6 +284,9 @@ def _output(coding: VideoCoding, plan: Plan, target: VideoTarget) -> list[str]:
     }
     if plan.container is VideoFormat.AVI and coding.container is not VideoFormat.AVI:
         options["fps_mode:v:0"] = "cfr"
+    if plan.container is VideoFormat.AVI:
+        # Sound may begin a little before 0. It counts frames: all of them would be late by one.
+        options["avoid_negative_ts"] = "disabled"
     colour = coding.colour
     tags = {
         "color_range": colour.range, "colorspace": colour.space, "color_trc": colour.transfer,
