@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from aiglabel import containers
 from aiglabel.containers.sniff import AnyFormat, VideoFormat, sniff_video
-from aiglabel.errors import UnsupportedFormat
+from aiglabel.errors import CorruptMedia, UnsupportedFormat
 from aiglabel.evidence import Evidence, Outcome
 from aiglabel.marks import aigc, credentials, overlay
 from aiglabel.marks.overlay import Caption
@@ -258,7 +258,12 @@ class _Track:
         )  # fmt: skip
         file = film.folder / "sound.wav"
         with clock.step("sound"):
-            video.extract_sound(film.src, file, limits=job.limits)
+            try:
+                video.extract_sound(film.src, file, limits=job.limits)
+            except CorruptMedia as error:
+                error.reason = f"the sound of the film cannot be decoded: {error.reason}"
+                error.remedy = "Have it copied as it is: film.sound = false in the policy"
+                raise
             return cls(taken, file, sound.probe(file, limits=job.limits), film.folder)
 
     def marked(self, strength: str) -> Path | None:
