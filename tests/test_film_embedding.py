@@ -397,7 +397,7 @@ def test_a_full_disk_is_told_and_nothing_is_left(tmp_path, monkeypatch):
     def refuse(*_args, **_options):
         raise full
 
-    for room, name in ((video_writing, "_carry"), (containers.video, "copy_spliced")):
+    for room, name in ((video_writing, "carry"), (containers.video, "copy_spliced")):
         with monkeypatch.context() as patched:
             patched.setattr(room, name, refuse)
             with pytest.raises(agl.OutputError, match="No space left") as told:

@@ -324,7 +324,13 @@ def _rest(said: str, tracks: list[Track]) -> int | None:
 
 @contextmanager
 def reading(
-    path: str, coding: VideoCoding, *, start: float = 0.0, keys: bool = False, every: int = 1
+    path: str,
+    coding: VideoCoding,
+    *,
+    start: float = 0.0,
+    keys: bool = False,
+    every: int = 1,
+    count: int | None = None,
 ) -> Iterator[ffmpeg.Job]:
     """Run an ffmpeg that sends the frames as NUT, each at its own time.
 
@@ -338,6 +344,8 @@ def reading(
         Only key frames; the others are not decoded.
     every : int
         Only each n-th.
+    count : int, optional
+        How many at most.
     """
     import ffmpeg as graph
 
@@ -363,6 +371,8 @@ def reading(
         # A table of all frames would grow with the film.
         "write_index": 0,
     }
+    if count is not None:
+        target["frames:v"] = count
     stream = graph.input(f"file:{path}", **options)
     arguments = stream.output("pipe:1", **target).get_args()
     with ffmpeg.running(

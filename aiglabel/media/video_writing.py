@@ -96,7 +96,7 @@ def produce(
         writer = stack.enter_context(
             ffmpeg.running(["-y", *arguments], stdin=subprocess.PIPE, stall=STALL_S, exe=plan.exe)
         )
-        _carry(reader, writer, given, change, progress)
+        carry(reader, writer, given, change, progress)
     if given.coding.container in ISOBMFF and plan.container in ISOBMFF:
         copy_matrix(given.path, given.coding.stream, str(path), _place(given.coding, kept.codecs))
     notes = (*given.coding.notes, *plan.notes, *kept.notes, *notes, *reader.notes)
@@ -106,7 +106,7 @@ def produce(
 # ---------------------------------------------------------------------- frames
 
 
-def _carry(
+def carry(
     reader: FrameReader,
     writer: ffmpeg.Job,
     given: OpenVideo,
@@ -272,27 +272,11 @@ def _dispositions(coding: VideoCoding, index: int) -> str:
 
 
 def _output(coding: VideoCoding, plan: Plan, target: VideoTarget) -> list[str]:
-    tick = _tick(coding, plan)
-    options: dict[str, Any] = {
-        "filter:v:0": ",".join(_filters(coding, plan)),
-        "enc_time_base:v:0": f"{tick.numerator}:{tick.denominator}",
-        "fps_mode:v:0": "passthrough",
-        "max_muxing_queue_size": 4096,
-        # No version strings and no random numbers: the same film gives the same file.
-        "fflags": "+bitexact",
-        "strict": -2,
-    }
-    if plan.container is VideoFormat.AVI and coding.container is not VideoFormat.AVI:
-        options["fps_mode:v:0"] = "cfr"
+    options = coded_as(coding, plan)
+    options["max_muxing_queue_size"] = 4096
     if plan.container is VideoFormat.AVI:
         # Sound may begin a little before 0. It counts frames: all of them would be late by one.
         options["avoid_negative_ts"] = "disabled"
-    colour = coding.colour
-    tags = {
-        "color_range": colour.range, "colorspace": colour.space, "color_trc": colour.transfer,
-        "color_primaries": colour.primaries, "chroma_sample_location": colour.chroma,
-    }  # fmt: skip
-    options |= {f"{key}:v:0": value for key, value in tags.items() if value}
     if plan.container in ISOBMFF:
         flags = "+faststart"
         if coding.container is VideoFormat.MOV:
@@ -302,6 +286,27 @@ def _output(coding: VideoCoding, plan: Plan, target: VideoTarget) -> list[str]:
     options |= dict(target.options)
     arguments = [part for key, value in options.items() for part in (f"-{key}", str(value))]
     return [*arguments, "-f", video_tracks.muxer(plan.container)]
+
+
+def coded_as(coding: VideoCoding, plan: Plan) -> dict[str, Any]:
+    """Return the output options that tell an encoder of times, pixels and colours."""
+    tick = _tick(coding, plan)
+    options: dict[str, Any] = {
+        "filter:v:0": ",".join(_filters(coding, plan)),
+        "enc_time_base:v:0": f"{tick.numerator}:{tick.denominator}",
+        "fps_mode:v:0": "passthrough",
+        # No version strings and no random numbers: the same film gives the same file.
+        "fflags": "+bitexact",
+        "strict": -2,
+    }
+    if plan.container is VideoFormat.AVI and coding.container is not VideoFormat.AVI:
+        options["fps_mode:v:0"] = "cfr"
+    colour = coding.colour
+    tags = {
+        "color_range": colour.range, "colorspace": colour.space, "color_trc": colour.transfer,
+        "color_primaries": colour.primaries, "chroma_sample_location": colour.chroma,
+    }  # fmt: skip
+    return options | {f"{key}:v:0": value for key, value in tags.items() if value}
 
 
 def _tick(coding: VideoCoding, plan: Plan) -> Fraction:
