@@ -6,8 +6,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 LOCK := requirements/lock.txt
-# The last sound written stands for all of them.
-SAMPLES := samples/input/sounds/film.wav
+# The last file written stands for all of them.
+SAMPLES := samples/input/films/evening.mp4
 
 # Chinese text must come out of a machine whose locale is C as well.
 export PYTHONUTF8 := 1
@@ -23,10 +23,10 @@ help:  ## this list
 
 setup: $(READY)  ## .venv with the pinned tools and this project, editable
 
-demo: samples  ## label the sample pictures and sounds, verify them, show before and after
+demo: samples  ## label the sample pictures, sounds and film, verify them, show before and after
 	@sh samples/demo.sh $(VENV)/bin
 
-samples: $(SAMPLES)  ## the pictures and sounds of the demo, in samples/input
+samples: $(SAMPLES)  ## the pictures, sounds and film of the demo, in samples/input
 
 test: lint type unit  ## everything CI runs
 
@@ -65,9 +65,10 @@ clean:  ## remove everything make has made, .venv too
 	rm -rf .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(SAMPLES): $(READY) samples/make_samples.py samples/make_sounds.py
+$(SAMPLES): $(READY) samples/make_samples.py samples/make_sounds.py samples/make_films.py
 	$(PY) samples/make_samples.py samples/input
 	$(PY) samples/make_sounds.py samples/input
+	$(PY) samples/make_films.py samples/input
 
 # What is no whole environment (interrupted, or its Python is gone or too old) is made anew.
 $(READY): pyproject.toml $(LOCK)

@@ -128,6 +128,21 @@ def times(evidence: Evidence) -> tuple[str, str] | None:
     )
 
 
+def heard(evidence: Evidence) -> tuple[str, str] | None:
+    """Say in English and Chinese what a film's sound says, where its frames say something too."""
+    sound = evidence.facts.get("sound")
+    if not sound or not evidence.facts.get("spans"):
+        return None
+    if sound["payload"] == evidence.payload:
+        return "The sound track carries the same payload.", "声轨含相同载荷。"
+    other = sound["payload"]
+    if other is None:
+        return "The sound track carries a watermark too.", "声轨亦含水印。"
+    return (
+        f"The sound track carries another payload: {other}.", f"声轨含另一载荷:{other}。"
+    )  # fmt: skip
+
+
 def comply(findings: Iterable[Finding]) -> Compliance:
     """Sum up findings: one broken rule breaks it, one open question leaves it open."""
     answers = [one.ok for one in findings if one.severity is Severity.ERROR]
@@ -240,7 +255,7 @@ class Report:
         ]
         for one in self.evidence:
             lines.append(f"  {one.mark:<12}{one.status.value:<14}{one.detail}")
-            said = (*(coverage(one) or ()), *(times(one) or ()))
+            said = (*(coverage(one) or ()), *(times(one) or ()), *(heard(one) or ()))
             lines += [f"{'':<28}{sentence}" for sentence in said]
         lines += [
             f"  {one.rule:<12}{'broken' if one.ok is False else 'open':<14}{one.message_en}"

@@ -1,9 +1,10 @@
-"""Lay out before | after | difference of every labelled picture on one sheet.
+"""Lay out before | after | difference of every labelled picture and film on one sheet.
 
     python samples/contact_sheet.py samples/input samples/out/labelled samples/out/before_after.png
 
 The difference is amplified 16 times around mid grey, so the watermark can be seen at all. An
-animation shows its first frame. PSNR is over 8-bit RGB, the visible label included.
+animation and a film show their first frame; of a film, what coding it anew changed is seen too.
+PSNR is over 8-bit RGB, the visible label included.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
 
+from aiglabel.containers.sniff import VIDEO_SUFFIXES
+from aiglabel.media import video
+from aiglabel.media.video_display import displayed
+
 AMPLIFY = 16
 CELL = (400, 300)
 GAP = 12
@@ -24,6 +29,8 @@ INK, BACKGROUND = (40, 40, 40), (236, 236, 232)
 
 def load(path: Path) -> npt.NDArray[np.uint8]:
     """Return uint8 (H, W, 3), upright; transparency is laid on white."""
+    if path.suffix in VIDEO_SUFFIXES:
+        return displayed(next(video.frames(path)), video.probe(path))
     with Image.open(path) as image:
         upright = ImageOps.exif_transpose(image)
         if not upright.has_transparency_data:
@@ -70,7 +77,7 @@ def row(name: str, before_path: Path, after_path: Path) -> Image.Image:
 
 
 def contact_sheet(before: Path, after: Path, sheet: Path) -> list[str]:
-    """Write the sheet and return the names of the pictures on it."""
+    """Write the sheet and return the names of the files on it."""
     rows: list[Image.Image] = []
     names: list[str] = []
     for path in sorted(before.rglob("*")):
@@ -83,7 +90,7 @@ def contact_sheet(before: Path, after: Path, sheet: Path) -> list[str]:
             continue
         names.append(str(name))
     if not rows:
-        raise SystemExit(f"no picture of {before} is in {after}: label them first")
+        raise SystemExit(f"no picture and no film of {before} is in {after}: label them first")
     page = Image.new("RGB", (rows[0].width, sum(line.height for line in rows)), BACKGROUND)
     top = 0
     for line in rows:

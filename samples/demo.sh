@@ -1,5 +1,5 @@
 #!/bin/sh
-# Label every sample picture and sound, verify the results, and lay out before and after. Run by `make demo`.
+# Label every sample picture, sound and film, verify the results, and lay out before and after. Run by `make demo`.
 set -eu
 
 bin=${1:-.venv/bin}

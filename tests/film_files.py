@@ -7,6 +7,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+import sounds
+
 from aiglabel.containers.sniff import VideoFormat
 from aiglabel.media.ffmpeg import ffmpeg_exe
 
@@ -128,3 +130,15 @@ def moving(
         coded = ["-pix_fmt", "yuv420p", "-c:v", *(coder or video).split(), "-c:a", audio]
         ffmpeg(*inputs, *maps, "-t", str(seconds), *coded, *more.split(), str(target))
         return target.read_bytes()
+
+
+@cache
+def scene(seconds: float = 3.0) -> bytes:
+    """A fractal that grows, with something like speech, as MP4: what carries every mark."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, voice = Path(folder) / "scene.mp4", Path(folder) / "voice.wav"
+        voice.write_bytes(sounds.coded(seconds=seconds))
+        picture = f"mandelbrot=size=320x240:rate=10,format=yuv420p,trim=duration={seconds}"
+        inputs = ("-f", "lavfi", "-i", picture, "-i", str(voice))
+        ffmpeg(*inputs, "-c:v", "libx264", "-preset", "veryfast", "-c:a", "aac", str(path))
+        return path.read_bytes()

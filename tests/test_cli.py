@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import numpy as np
 import pytest
 import sounds
 import typer
-from film_files import TITLE, fmt_of, made
+from film_files import TITLE, ffmpeg, fmt_of, made, scene
 from PIL import Image
 
 from aiglabel.batch import VerifyRecord
@@ -28,7 +29,9 @@ from aiglabel.cli.exits import Exit, of_labelling, of_verifying
 from aiglabel.cli.output import clean
 from aiglabel.cli.page import as_page
 from aiglabel.containers import video
+from aiglabel.containers.sniff import VideoFormat
 from aiglabel.evidence import Evidence, Status
+from aiglabel.media import video as media_video
 from aiglabel.report import Compliance, Report, Verdict
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -761,3 +764,165 @@ def test_a_rehearsal_knows_sounds(aiglabel: Aiglabel, tmp_path: Path) -> None:
     refused = aiglabel("label", "a.m4a", "-o", "out.png", *common)
     assert refused.code == Exit.ERROR
     assert "no sound format has the suffix" in refused.out + refused.err
+
+
+# --- films --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    path = tmp_path / "film.mp4"
+    path.write_bytes(scene())
+    return path
+
+
+def test_a_film_is_labelled_and_verified(aiglabel: Aiglabel, film: Path) -> None:
+    common = ("--producer", PRODUCER, "--format", "json")
+    done = aiglabel("label", film, "-o", "out.mkv", *common, "--film-whole", "--speak",
+                    "--codec", "hevc", "--preset", "ultrafast", "--crf", "24")  # fmt: skip
+    assert done.code == Exit.OK, done.err
+    (record,) = done.json["records"]
+    marks = {one["mark"]: one["facts"] for one in record["marks"]}
+    assert list(marks) == ["audible", "overlay", "watermark", "aigc"]
+    assert marks["overlay"]["frames"] == 30
+    assert record["quality"]["psnr_db"] > 40
+    coding = media_video.probe("out.mkv")
+    assert (coding.codec, coding.container) == ("hevc", VideoFormat.MKV)
+    assert aiglabel("verify", "out.mkv", "--report", "report.html").code == Exit.OK
+    text = aiglabel("verify", "out.mkv").out
+    page = Path("report.html").read_text("utf-8")
+    for words in ("Found in these seconds: 0.0–3.0.", "The sound track carries the same payload."):
+        assert words in text
+        assert words in page
+    assert "film 视频, mkv, hevc, 320 × 240, 3.1 s, 10 fps, with sound 有声" in page
+    shown = aiglabel("inspect", "out.mkv", "--format", "json").json
+    assert shown["media"]["kind"] == "video"
+    assert [track["codec"] for track in shown["tracks"]] == ["hevc", "aac"]
+
+
+def test_of_a_film_only_what_is_asked_for_is_changed(aiglabel: Aiglabel, film: Path) -> None:
+    common = ("--producer", PRODUCER, "--format", "json")
+
+    def coded(path: Path | str, track: str) -> bytes:
+        return ffmpeg("-i", str(path), "-map", f"0:{track}", "-c", "copy", "-f", "md5", "-")
+
+    kept = aiglabel("label", film, "-o", "kept.mp4", *common, "--keep-sound", "--film-end",
+                    "--film-seconds", "2.5", "--film-at", "1-1.5")  # fmt: skip
+    assert kept.code == Exit.OK, kept.err
+    assert coded("kept.mp4", "a") == coded(film, "a")
+    assert coded("kept.mp4", "v") != coded(film, "v")
+    Path("aiglabel.toml").write_text('extends = "cn"\n[film]\nspeak = true\n')
+    bare = aiglabel("label", film, "-o", "bare.mp4", *common, "--metadata-only")
+    assert [one["mark"] for one in bare.json["records"][0]["marks"]] == ["aigc"]
+    assert coded("bare.mp4", "v") == coded(film, "v")
+    assert coded("bare.mp4", "a") == coded(film, "a")
+
+
+def test_film_options_are_settings_of_the_policy(
+    aiglabel: Aiglabel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIGLABEL_FILM_AT", "10-15 60-62.5")
+    shown = aiglabel("policy", "show", "--film-seconds", "4", "--film-end", "--speak", "--origin",
+                     "--format", "json").json  # fmt: skip
+    film = shown["policy"]["film"]
+    assert film == {"seconds": 4.0, "whole": False, "end": True, "speak": True, "sound": True,
+                    "at": [[10.0, 15.0], [60.0, 62.5]]}  # fmt: skip
+    assert shown["origins"]["film.at"] == "environment AIGLABEL_FILM_AT"
+    assert shown["origins"]["film.seconds"] == "flag --film-seconds"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--codec h265", "none of h264, hevc"),
+        ("--crf 64", "--crf"),
+        ("--film-seconds 1", "2 seconds at least"),
+        ("--film-at 3-1", "to a later one"),
+        ("--film-at 3", "to a later one"),
+        ("--film-at soon", "not seconds"),
+        ("--speak --keep-sound", "--speak"),
+    ],
+)
+def test_wrong_options_of_films(aiglabel: Aiglabel, options: str, words: str) -> None:
+    done = aiglabel("label", "film.mp4", "-o", "out", "--producer", "x", *options.split())
+    assert done.code == Exit.USAGE
+    assert words in done.err
+    assert not Path("out").exists()
+
+
+def test_a_film_that_cannot_be_written_so_is_told(aiglabel: Aiglabel, film: Path) -> None:
+    done = aiglabel("label", film, "-o", "out.webm", "--producer", PRODUCER, "--codec", "hevc")
+    assert done.code == Exit.ERROR
+    assert "WEBM is not written with hevc" in done.err
+    done = aiglabel("label", film, "-o", "out.mp4", "--producer", PRODUCER, "--preset", "hasty")
+    assert done.code == Exit.ERROR
+    assert "hasty" in done.err
+    Path("cut.mp4").write_bytes(film.read_bytes()[:-100])
+    done = aiglabel("label", "cut.mp4", "-o", "out.mp4", "--producer", PRODUCER)
+    assert done.code == Exit.ERROR
+    assert "Get the whole file" in done.err
+    assert sorted(Path().iterdir()) == [Path("cut.mp4"), Path("film.mp4")]
+
+
+def test_a_rehearsal_does_not_read_a_film_whole(aiglabel: Aiglabel, film: Path) -> None:
+    with film.open("ab") as file:
+        file.truncate(1 << 30)  # a hole: more than what is ever read into memory
+    common = ("--producer", PRODUCER, "--dry-run")
+    assert aiglabel("label", film, "-o", "out.mov", *common).code == Exit.OK
+    refused = aiglabel("label", film, "-o", "out.mp3", *common)
+    assert refused.code == Exit.ERROR
+    assert "no video format has the suffix '.mp3'" in refused.err
+
+
+def test_a_bar_shows_how_far_a_film_is(
+    aiglabel: Aiglabel, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    common = ("--producer", PRODUCER, "--preset", "ultrafast", "--keep-sound")
+    assert "%" not in aiglabel("label", film, "-o", "1.mp4", *common).err
+    done = aiglabel("label", film, "-o", "2.mp4", *common, "--progress")
+    assert done.code == Exit.OK
+    assert "film.mp4" in done.err
+    assert "%" in done.err
+    film.rename("film\x1b[bold]\n.mp4")
+    done = aiglabel("label", *Path().glob("*.mp4"), "-o", "out", *common, "--progress",
+                    "--workers", "1")  # fmt: skip
+    assert done.code == Exit.OK, done.err
+    assert "3 of 3 files" in done.err
+    assert "film\\x1b[bold]\\n.mp4" in done.err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_interrupted_film_leaves_nothing(film: Path, tmp_path: Path, workers: int) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / "in" / name).write_bytes(scene(30.0))
+    (tmp_path / "temporary").mkdir()
+    running = program("label", tmp_path / "in", "-o", tmp_path / "out", "--producer", PRODUCER,
+                      "--preset", "placebo", "--keep-sound", "--workers", workers,
+                      TMPDIR=str(tmp_path / "temporary"))  # fmt: skip
+
+    def encoders() -> list[str]:
+        listed = subprocess.run(["ps", "-ewwo", "args"], capture_output=True, text=True).stdout
+        return [line for line in listed.splitlines() if f"file:{tmp_path}/out/" in line]
+
+    try:
+        begun = time.monotonic()
+        while len(encoders()) < workers:
+            time.sleep(0.05)
+            assert running.poll() is None
+            assert time.monotonic() < begun + 30
+        os.killpg(running.pid, signal.SIGINT)  # as a terminal does
+        _, err = running.communicate(timeout=30)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+        running.communicate()
+    assert running.returncode == Exit.INTERRUPTED
+    assert b"interrupted: 0 of 2 files are done" in err
+    assert b"Traceback" not in err
+    assert b"error" not in err
+    assert not encoders()
+    assert not list(tmp_path.glob("out/*"))
+    assert not list((tmp_path / "temporary").iterdir())

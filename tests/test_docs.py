@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import sounds
 from dwt1_writer import mark as mark_dwt1
+from film_files import scene
 from pictures import PRODUCER, coded, pixels
 
 import aiglabel as agl
@@ -133,6 +134,7 @@ def test_examples_run(page, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     Path("in.jpg").write_bytes(coded(quality=90))
     Path("in.wav").write_bytes(sounds.coded())
+    Path("in.mp4").write_bytes(scene())
     names: dict[str, Any] = {}
     for number, example in enumerate(examples(page.read_text("utf-8")), 1):
         exec(compile(example, f"{page.name}, example {number}", "exec"), names)

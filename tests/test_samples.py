@@ -1,4 +1,4 @@
-"""The sample pictures and the sheet of before and after."""
+"""The samples and the sheets of before and after."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aiglabel.media import sound
+from aiglabel.media import sound, video
 
 pytest.importorskip("skimage")
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 MAKER = runpy.run_path(str(SAMPLES / "make_samples.py"))
 SOUNDS = runpy.run_path(str(SAMPLES / "make_sounds.py"))
+with pytest.MonkeyPatch.context() as patch:
+    patch.syspath_prepend(str(SAMPLES))  # it takes from the other two
+    FILMS = runpy.run_path(str(SAMPLES / "make_films.py"))
 SHEET = runpy.run_path(str(SAMPLES / "contact_sheet.py"))
 SOUND_SHEET = runpy.run_path(str(SAMPLES / "sound_sheet.py"))
 
@@ -51,7 +54,7 @@ def test_samples_are_the_same_every_time(folder: Path, name: str, tmp_path: Path
 
 def test_every_sample_is_described_with_its_licence() -> None:
     readme = (SAMPLES / "README.md").read_text("utf-8")
-    for name in (*MAKER["WRITERS"], *SOUNDS["WRITERS"]):
+    for name in (*MAKER["WRITERS"], *SOUNDS["WRITERS"], *FILMS["WRITERS"]):
         assert f"`{name}`" in readme
 
 
@@ -83,6 +86,22 @@ def test_sounds_cover_the_formats_and_are_drawn(tmp_path: Path) -> None:
         assert image.width > 2 * SOUND_SHEET["CELL"]
     with pytest.raises(SystemExit, match="label them first"):
         SOUND_SHEET["sound_sheet"](tmp_path / "in", tmp_path / "nothing", sheet)
+
+
+def test_the_film_moves_sounds_and_is_on_the_sheet(tmp_path: Path) -> None:
+    (path,) = FILMS["make_films"](tmp_path / "in")
+    coding = video.probe(path)
+    assert (coding.codec, coding.width, coding.height) == ("h264", 1280, 720)
+    assert 4 < (coding.seconds or 0) < 5
+    assert [track.kind for track in coding.tracks] == ["video", "audio"]
+    first, *_, last = video.frames(path, every=20)
+    assert np.abs(last.y.astype(int) - first.y).mean() > 5
+    assert 16 <= first.y.min() < 60 < 150 < first.y.max() <= 235
+    again = tmp_path / "again.mp4"
+    FILMS["write_film"](again)
+    assert again.read_bytes() == path.read_bytes()
+    sheet = tmp_path / "sheet.png"
+    assert SHEET["contact_sheet"](tmp_path / "in", tmp_path / "in", sheet) == ["films/evening.mp4"]
 
 
 def test_difference_is_amplified_around_grey() -> None:

@@ -2,6 +2,9 @@
 
 Processes are spawned, not forked: OpenCV, FFmpeg and the C2PA SDK run threads, which a fork would
 copy half.
+
+What is under way at Ctrl-C is finished. A job that may take long asks `give_up_if_stopped` now and
+then, and is given up.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection, get_context, parent_process
+from multiprocessing.synchronize import Event
 from typing import TypeVar
 
 from aiglabel.errors import ResourceLimit
@@ -25,6 +29,9 @@ Work = Callable[[Job], Record]
 Failed = Callable[[Job, Exception], Record]
 
 log = logging.getLogger(__name__)
+
+# In a worker: set when the run is stopped.
+_stopped: Event | None = None
 
 # Rough costs, only to decide whether starting processes (a second of imports each) pays off.
 _SECONDS_A_FILE = 0.15
@@ -48,8 +55,8 @@ def run(
 
     What a job raises is turned into a record by `failed`. A job whose process dies (a crash in a
     codec, no memory left) is tried once more, alone; if it dies again it alone has failed. After
-    Ctrl-C the jobs under way are ended and their records yielded before `KeyboardInterrupt` goes
-    on; the others never begin.
+    Ctrl-C the jobs under way in other processes are ended and their records yielded before
+    `KeyboardInterrupt` goes on; the others never begin, and what is given up has no record.
 
     Parameters
     ----------
@@ -89,9 +96,11 @@ def _run_pool(
     """
     running: dict[Future[Record], Job] = {}
     suspects: list[Job] = []
+    context = get_context("spawn")
+    stopped = context.Event()
     with ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=_prepare,
-        initargs=(log.getEffectiveLevel(),),
+        workers, mp_context=context, initializer=_prepare,
+        initargs=(log.getEffectiveLevel(), stopped),
     ) as pool:  # fmt: skip
         try:
             while running or (waiting and not suspects):
@@ -108,6 +117,7 @@ def _run_pool(
                     else:
                         yield failed(job, error) if isinstance(error, Exception) else done.result()
         except KeyboardInterrupt:
+            stopped.set()
             pool.shutdown(wait=True, cancel_futures=True)
             yield from (done.result() for done in running if _succeeded(done))
             raise
@@ -126,9 +136,18 @@ def _succeeded(future: Future[Record]) -> bool:
     return future.done() and not future.cancelled() and future.exception() is None
 
 
-def _prepare(log_level: int) -> None:
+def give_up_if_stopped() -> None:
+    """Raise `KeyboardInterrupt` in a worker whose run was stopped."""
+    if _stopped is not None and _stopped.is_set():
+        raise KeyboardInterrupt
+
+
+def _prepare(log_level: int, stopped: Event) -> None:
     """Set up a worker process."""
+    global _stopped
     import cv2
+
+    _stopped = stopped
 
     cv2.setNumThreads(1)  # there is a process for every core already
     # Ctrl-C reaches the whole process group; the parent decides what is finished.

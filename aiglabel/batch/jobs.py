@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from aiglabel.batch.executor import give_up_if_stopped
 from aiglabel.batch.records import Failure, LabelRecord, State, VerifyRecord
-from aiglabel.containers.sniff import sniff_media
 from aiglabel.embedding import Labeler, format_for
 from aiglabel.errors import MediaError, OutputError
 from aiglabel.key import Key
 from aiglabel.label import Label
 from aiglabel.marks.credentials import Signer, TrustProfile
-from aiglabel.media import read_source
+from aiglabel.media import Limits
+from aiglabel.media.taken import taken
+from aiglabel.media.video_coding import VideoTarget
 from aiglabel.policy import Policy
 from aiglabel.result import EmbedResult
 from aiglabel.verification import verify
+
+FilmProgress = Callable[[str, float, float | None], None]
+"""Takes the name of a film, the time of the frame just written and the film's length, seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +43,7 @@ class LabelSettings:
     overwrite: bool = False
     quality: int | None = None
     bitrate: int | None = None
+    film: VideoTarget | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +56,12 @@ class VerifySettings:
     declared: bool = False
 
 
-def label_one(job: LabelJob, settings: LabelSettings) -> LabelRecord:
+def label_one(
+    job: LabelJob, settings: LabelSettings, progress: FilmProgress | None = None
+) -> LabelRecord:
     """Label one file; the folders above the destination are made.
+
+    `progress` is called as frames of a film are written.
 
     Raises
     ------
@@ -65,10 +76,17 @@ def label_one(job: LabelJob, settings: LabelSettings) -> LabelRecord:
         raise OutputError(
             f"the folder cannot be made ({error.strerror})", path=destination.parent
         ) from error
+
+    def under_way(time: float, length: float | None) -> None:
+        give_up_if_stopped()
+        if progress:
+            progress(job.file, time, length)
+
     labeler = Labeler(policy=settings.policy, key=settings.key, signer=settings.signer)
     result = labeler.embed(
         job.file, destination, label=job.label, overwrite=settings.overwrite,
-        quality=settings.quality, bitrate=settings.bitrate,
+        quality=settings.quality, bitrate=settings.bitrate, film=settings.film,
+        progress=under_way,
     )  # fmt: skip
     assert isinstance(result, EmbedResult)
     return LabelRecord.of(job.file, job.destination, job.label, result)
@@ -82,11 +100,10 @@ def preview_one(job: LabelJob, settings: LabelSettings) -> LabelRecord:
     MediaError, OutputError
     """
     try:
-        # What a sound is may be told by its end only.
-        found = sniff_media(read_source(job.file))
+        with taken(job.file, Limits()) as given:
+            format_for(job.destination, given.known)
     except MediaError as error:
         raise error.at(job.file) from None
-    format_for(job.destination, found)
     _refuse_existing(job, settings)
     return LabelRecord(
         file=job.file, destination=job.destination, status=State.SKIPPED, label=job.label,

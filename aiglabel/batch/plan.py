@@ -64,7 +64,7 @@ def find(
             inside = list(_walk(source, include, exclude, _identity(skip)))
             if not inside:
                 raise MediaError(
-                    "the folder holds no picture and no sound", path=source,
+                    "the folder holds no picture, no sound and no film", path=source,
                     remedy="Hidden files do not count; --include takes other names",
                 )  # fmt: skip
         else:

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from aiglabel.batch import SCHEMA, Failure, Found, State, default_workers
 from aiglabel.cli.options import FileOptions, Format, ResultOptions
-from aiglabel.cli.output import progress, say_json, tell, tell_error
+from aiglabel.cli.output import Meter, say_json, tell, tell_error
 from aiglabel.errors import OutputError, PolicyError
 from aiglabel.media import atomic_write
 
@@ -67,6 +67,7 @@ def go_through(
     results: ResultOptions,
     tell_one: Callable[[R], None],
     render: Render[R] | None,
+    meter: Meter,
 ) -> tuple[list[R], bool]:
     """Take the records as they come, tell each, and write the report file.
 
@@ -80,6 +81,8 @@ def go_through(
         Prints a record as text.
     render : callable or None
         Makes the text of the report file.
+    meter : Meter
+        Shows how far the run is.
 
     Returns
     -------
@@ -90,7 +93,7 @@ def go_through(
     taken: list[R] = []
     interrupted = False
     try:
-        for record in progress(records, len(files), shown=results.progress):
+        for record in meter.through(records):
             taken.append(record)
             if record.error is not None:
                 tell_error(str(record.error))

@@ -28,8 +28,8 @@ def register(app: typer.Typer) -> None:
 def doctor(shape: ShapeOption = Shape.TEXT) -> None:
     """Check this installation.
 
-    Libraries, ffmpeg, font, trust lists, certificate, and a picture and a sound labelled and
-    found again.
+    Libraries, ffmpeg and its encoders, font, trust lists, certificate, and a picture, a sound and
+    a film labelled and found again.
     """
     results = {name: _outcome(check) for name, check in _CHECKS.items()}
     good = all(ok for ok, _ in results.values())
@@ -64,6 +64,19 @@ def _ffmpeg() -> str:
     from aiglabel.media import ffmpeg_exe
 
     return ffmpeg_exe()
+
+
+def _films() -> str:
+    from aiglabel.media.video_encoders import CODECS, encoders
+
+    found = encoders()
+    for container, codecs in CODECS.items():
+        if found[codecs[0]] is None:
+            raise ValueError(
+                f"no ffmpeg here writes {codecs[0]}, for {container.value.upper()}: install "
+                "imageio-ffmpeg, which brings one"
+            )
+    return ", ".join(f"{codec} by {name or 'none'}" for codec, name in found.items())
 
 
 def _formats() -> str:
@@ -138,6 +151,19 @@ def _settings() -> str:
     return str(DEFAULT_FILE.resolve()) if DEFAULT_FILE.is_file() else "no aiglabel.toml here"
 
 
+def _film() -> bytes:
+    """Return 2.4 seconds of a moving ramp, as MKV."""
+    import numpy as np
+
+    from aiglabel.media import ffmpeg
+
+    x, y = np.arange(2 * _SIDE), np.arange(_SIDE)[:, None]
+    frames = (60 + (x + y + 3 * np.arange(24)[:, None, None]) % 140).astype(np.uint8)
+    source = {"f": "rawvideo", "pix_fmt": "gray", "s": f"{2 * _SIDE}x{_SIDE}", "r": 10}
+    target = {"f": "matroska", "c:v": "ffv1"}
+    return ffmpeg.run(ffmpeg.ffmpeg_exe(), source, target, frames.tobytes())
+
+
 def _self_test() -> str:
     import numpy as np
 
@@ -158,13 +184,20 @@ def _self_test() -> str:
     heard = agl.verify(spoken.data, keys=[key])
     if not spoken.complete or heard.verdict is not agl.Verdict.GENERATED:
         raise ValueError(f"a labelled sound reads back as: {heard}")
-    return f"labelled and found again: {', '.join(dict.fromkeys([*report.found, *heard.found]))}"
+    moving = agl.embed(_film(), label=label, key=key)
+    assert isinstance(moving, agl.EmbedResult)
+    seen = agl.verify(moving.data, keys=[key])
+    if not moving.complete or seen.verdict is not agl.Verdict.GENERATED:
+        raise ValueError(f"a labelled film reads back as: {seen}")
+    found = dict.fromkeys([*report.found, *heard.found, *seen.found])
+    return f"labelled and found again: {', '.join(found)}"
 
 
 _CHECKS: dict[str, Callable[[], str]] = {
     "versions": _versions,
     "opencv": _opencv,
     "ffmpeg": _ffmpeg,
+    "film encoders": _films,
     "formats": _formats,
     "font": _font,
     "trust lists": _trust,

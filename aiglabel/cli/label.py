@@ -12,7 +12,9 @@ import typer
 
 from aiglabel.cli.options import (
     ClaimOptions,
+    CodingOptions,
     FileOptions,
+    FilmOptions,
     Format,
     MarkOptions,
     PolicyOptions,
@@ -47,6 +49,8 @@ def label(
     claim: ClaimOptions,
     policies: PolicyOptions,
     marks: MarkOptions,
+    films: FilmOptions,
+    coding: CodingOptions,
     signing: SignerOptions,
     files: FileOptions,
     results: ResultOptions,
@@ -55,16 +59,6 @@ def label(
         typer.Option("--key", envvar="AIGLABEL_KEY", metavar="FILE",
                      help="Watermark key. Default: the open key, whose marks anyone may detect."),
     ] = None,
-    quality: Annotated[
-        int | None,
-        typer.Option("--quality", envvar="AIGLABEL_QUALITY", min=1, max=100,
-                     help="Of lossy picture formats. Default: as the source is coded."),
-    ] = None,
-    bitrate: Annotated[
-        int | None,
-        typer.Option("--bitrate", envvar="AIGLABEL_BITRATE", min=6, max=2000, metavar="KBPS",
-                     help="Of lossy sound formats, kbit/s. Default: as the source is coded."),
-    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace results that exist; sources never are.")
     ] = False,
@@ -72,7 +66,7 @@ def label(
         bool, typer.Option("--dry-run", help="Say what would be done and write nothing.")
     ] = False,
 ) -> None:  # fmt: skip
-    """Label pictures and sounds with every mark of a policy.
+    """Label pictures, sounds and films with every mark of a policy.
 
     Sources are never changed. Folders are mirrored below OUT. A file that fails does not stop
     the others.
@@ -81,15 +75,17 @@ def label(
     from aiglabel.cli import batch as runs
     from aiglabel.cli import settings as layers
     from aiglabel.cli.exits import Exit, of_labelling
+    from aiglabel.cli.output import Meter
 
-    settings = layers.load(context, policies, marks)
+    settings = layers.load(context, policies, marks, films)
     what = batch.LabelSettings(
         policy=settings.policy,
         key=layers.load_key(key, settings),
         signer=layers.load_signer(signing, settings),
         overwrite=force,
-        quality=quality,
-        bitrate=None if bitrate is None else 1000 * bitrate,
+        quality=coding.quality,
+        bitrate=None if coding.bitrate is None else 1000 * coding.bitrate,
+        film=coding.film(),
     )
     render = runs.report_writer(results, {".jsonl": runs.as_lines, ".json": runs.as_json})
     found = batch.find(
@@ -105,12 +101,18 @@ def label(
         batch.LabelJob(file=str(one.path), destination=str(goal), label=one_label)
         for one, goal, one_label in zip(found, goals, labels, strict=True)
     ]
+    workers = 1 if dry_run else runs.workers_for(files, found)
+    meter = Meter(len(jobs), shown=results.progress)
+    # What other processes are at is not told.
+    heard = meter.film if workers == 1 else None
+    work = partial(batch.label_one, settings=what, progress=heard)
     records = batch.run(
-        partial(batch.preview_one if dry_run else batch.label_one, settings=what), jobs,
-        failed=batch.label_failed, workers=1 if dry_run else runs.workers_for(files, found),
+        partial(batch.preview_one, settings=what) if dry_run else work, jobs,
+        failed=batch.label_failed, workers=workers,
     )  # fmt: skip
-    done, interrupted = runs.go_through(records, [job.file for job in jobs], results, _tell, render)
-    if results.format is Format.TEXT:
+    names = [job.file for job in jobs]
+    done, interrupted = runs.go_through(records, names, results, _tell, render, meter)
+    if results.format is Format.TEXT and done:
         _sum_up(done)
     raise typer.Exit(Exit.INTERRUPTED if interrupted else of_labelling(done))
 

@@ -13,11 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from aiglabel.label import Kind
+
+if TYPE_CHECKING:
+    from aiglabel.media.video_coding import VideoTarget
 
 
 class Format(StrEnum):
@@ -126,6 +129,100 @@ class MarkOptions:
         typer.Option("--allow-broken-parent",
                      help="Sign although the credentials the file came with fail."),
     ] = False  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FilmOptions:
+    """Settings of the policy for films that can be changed for one run."""
+
+    film_seconds: Annotated[
+        float | None,
+        typer.Option("--film-seconds", envvar="AIGLABEL_FILM_SECONDS", metavar="SECONDS",
+                     help="How long a film shows the visible label from its first frame on, "
+                     "at least 2. Default: what the policy says, else 3."),
+    ] = None  # fmt: skip
+    film_whole: Annotated[
+        bool,
+        typer.Option("--film-whole", help="Films show the visible label from start to end."),
+    ] = False
+    film_end: Annotated[
+        bool,
+        typer.Option("--film-end",
+                     help="Films show the visible label in their last seconds too."),
+    ] = False  # fmt: skip
+    film_at: Annotated[
+        list[str] | None,
+        typer.Option("--film-at", envvar="AIGLABEL_FILM_AT", metavar="START-END",
+                     help="Seconds between which films show the visible label too, e.g. 10-15; "
+                     "may be given several times."),
+    ] = None  # fmt: skip
+    speak: Annotated[
+        bool,
+        typer.Option("--speak", help="Films also speak the audible label, over their sound."),
+    ] = False
+    keep_sound: Annotated[
+        bool,
+        typer.Option("--keep-sound", help="Films keep their sound track as it is coded."),
+    ] = False
+
+    def __post_init__(self) -> None:
+        if self.speak and self.keep_sound:
+            raise typer.BadParameter(
+                "nothing can be spoken over a sound that is kept as it is", param_hint="--speak"
+            )
+
+
+@dataclass(frozen=True)
+class CodingOptions:
+    """How results are coded, where that is not to be as in the source."""
+
+    quality: Annotated[
+        int | None,
+        typer.Option("--quality", envvar="AIGLABEL_QUALITY", min=1, max=100,
+                     help="Of lossy picture formats. Default: as the source is coded."),
+    ] = None  # fmt: skip
+    bitrate: Annotated[
+        int | None,
+        typer.Option("--bitrate", envvar="AIGLABEL_BITRATE", min=6, max=2000, metavar="KBPS",
+                     help="Of lossy sound formats, kbit/s. Default: as the source is coded."),
+    ] = None  # fmt: skip
+    codec: Annotated[
+        str | None,
+        typer.Option("--codec", envvar="AIGLABEL_CODEC", metavar="NAME",
+                     help="Of films, e.g. h264, hevc, av1, vp9. Default: that of the source."),
+    ] = None  # fmt: skip
+    crf: Annotated[
+        float | None,
+        typer.Option("--crf", envvar="AIGLABEL_CRF", min=0, max=63, metavar="NUMBER",
+                     help="Quality of films on the scale of their encoder; a small number is "
+                     "fine and large. Default: close to the source."),
+    ] = None  # fmt: skip
+    preset: Annotated[
+        str | None,
+        typer.Option("--preset", envvar="AIGLABEL_PRESET", metavar="NAME",
+                     help="Speed of the film encoder, by its own names, e.g. veryfast or medium "
+                     "of H.264. Default: a fast one."),
+    ] = None  # fmt: skip
+
+    def film(self) -> VideoTarget | None:
+        """Return how films are to be coded; None where nothing was asked for.
+
+        Raises
+        ------
+        typer.BadParameter
+            There is no such codec.
+        """
+        if (self.codec, self.crf, self.preset) == (None, None, None):
+            return None
+        from aiglabel.media.video_coding import VideoTarget
+        from aiglabel.media.video_encoders import CODECS
+
+        known = list(dict.fromkeys(codec for some in CODECS.values() for codec in some))
+        if self.codec is not None and self.codec not in known:
+            raise typer.BadParameter(
+                f"'{self.codec}' is none of {', '.join(known)}", param_hint="--codec"
+            )
+        return VideoTarget(codec=self.codec, quality=self.crf, preset=self.preset)
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,16 @@ import json
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 T = TypeVar("T")
 # Cf holds the marks that turn the writing direction, with which a name can lie.
 _UNSAFE = ("Cc", "Cf", "Zl", "Zp")
+_NAME = 40  # characters of a file's name beside a bar
 _COLOURS = {
     "ok": "green", "compliant": "green", "present": "green", "generated": "cyan",
     "incomplete": "yellow", "undetermined": "yellow", "skipped": "yellow", "suspected": "yellow",
@@ -113,29 +118,80 @@ def tree(name: str, value: Any, depth: int = 0) -> None:
         say(f"{indent}{name}: " + shown.replace("\n", f"\n{indent}  "))
 
 
-def progress(records: Iterator[T], total: int, *, shown: bool | None) -> Iterator[T]:
-    """Hand the records on, with a bar on stderr.
+class Meter:
+    """How far a run is, on stderr: a bar for its files, one for the film that is being written.
 
     Parameters
     ----------
+    total : int
+        Files of the run; a single one has no bar.
     shown : bool or None
-        None: where stderr is a terminal and there is more than one record.
+        None: where stderr is a terminal.
     """
-    if not (sys.stderr.isatty() and total > 1 if shown is None else shown):
-        yield from records
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-    # A pipe gets its lines untouched; on a terminal they have to pass above the bar.
-    with Progress(
-        BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty(),
-    ) as bar:  # fmt: skip
-        task = bar.add_task("", total=total)
-        for record in records:
-            yield record
-            bar.advance(task)
+    def __init__(self, total: int, *, shown: bool | None) -> None:
+        self._total = total
+        self._shown = sys.stderr.isatty() if shown is None else shown
+        self._bars: Progress | None = None
+        self._film: tuple[str, TaskID] | None = None
+
+    def through(self, records: Iterator[T]) -> Iterator[T]:
+        """Hand the records on, and count them."""
+        try:
+            several = self._shown and self._total > 1
+            files = self._add(self._count(0), self._total) if several else None
+            for done, record in enumerate(records, start=1):
+                self._drop_film()
+                yield record
+                if self._bars and files is not None:
+                    self._bars.update(files, completed=done, description=self._count(done))
+        finally:
+            if self._bars:
+                self._bars.stop()
+
+    def film(self, file: str, time: float, length: float | None) -> None:
+        """Take note that a film is written as far as `time` of `length`, seconds."""
+        if not self._shown:
+            return
+        if self._film is None or self._film[0] != file:
+            self._drop_film()
+            self._film = file, self._add(_shortened(Path(file).name))
+        if self._bars:
+            self._bars.update(self._film[1], completed=time, total=length)
+
+    def _drop_film(self) -> None:
+        if self._bars and self._film:
+            self._bars.remove_task(self._film[1])
+        self._film = None
+
+    def _count(self, done: int) -> str:
+        return f"{done} of {self._total} files"
+
+    def _add(self, words: str, total: float | None = None) -> TaskID:
+        """Add a bar; where its total is not known it moves to and fro."""
+        if self._bars is None:
+            from rich.console import Console
+            from rich.progress import (
+                BarColumn,
+                Progress,
+                TaskProgressColumn,
+                TextColumn,
+                TimeRemainingColumn,
+            )
+
+            # A pipe gets its lines untouched; on a terminal they have to pass above the bars.
+            self._bars = Progress(
+                TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(),
+                TimeRemainingColumn(), console=Console(stderr=True), transient=True,
+                redirect_stdout=sys.stdout.isatty(),
+            )  # fmt: skip
+            self._bars.start()
+        return self._bars.add_task(words, total=total)
+
+
+def _shortened(name: str) -> str:
+    name = clean(name).replace("\n", "\\n")
+    return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
 
 
 def _escaped(char: str) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiglabel.cli.output import clean
 from aiglabel.marks.watermark.pictures import SHOWS
-from aiglabel.report import ABSENCE_EN, ABSENCE_ZH, coverage, times
+from aiglabel.report import ABSENCE_EN, ABSENCE_ZH, coverage, heard, times
 
 if TYPE_CHECKING:
     from aiglabel.batch import Failure, VerifyRecord
@@ -171,7 +171,8 @@ def _mark(evidence: Evidence, media: Mapping[str, Any]) -> str:
         )
     return (
         f'<tr><td>{_MARKS[evidence.mark]}</td><td><b class="{kind}">{words}</b></td>'
-        f"<td>{_text(evidence.detail)}{where}{figures}{_timeline(evidence, media)}</td></tr>"
+        f"<td>{_text(evidence.detail)}{where}{figures}"
+        f"{_timeline(evidence, media)}{_sound(evidence)}</td></tr>"
     )
 
 
@@ -192,6 +193,13 @@ def _timeline(evidence: Evidence, media: Mapping[str, Any]) -> str:
         f'viewBox="0 0 {_LINE} 1" preserveAspectRatio="none"><path d="{bars}"/></svg>'
         f'<br><span class="soft">{english} <span lang="zh">{chinese}</span></span>'
     )
+
+
+def _sound(evidence: Evidence) -> str:
+    if (said := heard(evidence)) is None:
+        return ""
+    english, chinese = map(_text, said)
+    return f'<br><span class="soft">{english} <span lang="zh">{chinese}</span></span>'
 
 
 def _map(evidence: Evidence, media: Mapping[str, Any]) -> str:

@@ -6,7 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from aiglabel.cli.options import MarkOptions, PolicyOptions, Shape, ShapeOption, grouped
+from aiglabel.cli.options import (
+    FilmOptions,
+    MarkOptions,
+    PolicyOptions,
+    Shape,
+    ShapeOption,
+    grouped,
+)
 from aiglabel.cli.output import say, say_json
 
 _policy = typer.Typer(help="What policies ask for.", no_args_is_help=True, rich_markup_mode=None)
@@ -36,6 +43,7 @@ def show(
     context: typer.Context,
     policies: PolicyOptions,
     marks: MarkOptions,
+    films: FilmOptions,
     name: Annotated[
         str | None,
         typer.Argument(metavar="[NAME|FILE]", help="Preset or TOML file; the same as --policy."),
@@ -49,7 +57,7 @@ def show(
     from aiglabel.cli import settings as layers
 
     chosen = PolicyOptions(policy=name or policies.policy, config=policies.config)
-    settings = layers.load(context, chosen, marks)
+    settings = layers.load(context, chosen, marks, films)
     values = settings.policy.to_dict()
     if shape is Shape.JSON:
         say_json({"policy": values, "origins": settings.origins} if origin else values)

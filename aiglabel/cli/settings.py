@@ -16,6 +16,7 @@ from typing import Any
 import typer
 
 from aiglabel.cli.options import (
+    FilmOptions,
     MarkOptions,
     PolicyOptions,
     SearchOptions,
@@ -36,7 +37,19 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "signer": ("chain", "key", "password_env", "tsa"),
 }
 _PATHS = (("key", "file"), ("signer", "chain"), ("signer", "key"))
-# Option → what it sets in the policy, and to what, where the option is a switch.
+
+
+def _spans(words: Sequence[str]) -> list[list[float]]:
+    """Read START-END, seconds; whether they go forward is for the policy to say."""
+    try:
+        return [list(map(float, word.split("-", 1))) for word in words]
+    except ValueError:
+        raise PolicyError(
+            f"{', '.join(words)}: these are not seconds", remedy="Pass --film-at 10-15"
+        ) from None
+
+
+# Option → what it sets in the policy, and to what, where the option is a switch; or what reads it.
 _OF_OPTION: Mapping[str, tuple[tuple[str, str, Any], ...]] = {
     "text": (("overlay", "text", None),),
     "position": (("overlay", "position", None),),
@@ -47,10 +60,21 @@ _OF_OPTION: Mapping[str, tuple[tuple[str, str, Any], ...]] = {
     "say": (("audible", "text", None),),
     "voice": (("audible", "voice", None),),
     "engine": (("audible", "engine", None),),
-    "no_overlay": (("overlay", "enabled", False), ("audible", "enabled", False)),
+    "film_seconds": (("film", "seconds", None),),
+    "film_whole": (("film", "whole", True),),
+    "film_end": (("film", "end", True),),
+    "film_at": (("film", "at", _spans),),
+    "speak": (("film", "speak", True),),
+    "keep_sound": (("film", "sound", False), ("film", "speak", False)),
+    "no_overlay": (
+        ("overlay", "enabled", False),
+        ("audible", "enabled", False),
+        ("film", "speak", False),
+    ),
     "metadata_only": (
         ("overlay", "enabled", False),
         ("audible", "enabled", False),
+        ("film", "speak", False),
         ("watermark", "enabled", False),
     ),
     "allow_broken_parent": (("credentials", "allow_broken_parent", True),),
@@ -58,7 +82,7 @@ _OF_OPTION: Mapping[str, tuple[tuple[str, str, Any], ...]] = {
     "effort": (("watermark", "effort", None),),
 }
 _Tables = dict[str, Any]
-_Group = MarkOptions | TrustOptions | SearchOptions
+_Group = MarkOptions | FilmOptions | TrustOptions | SearchOptions
 
 
 @dataclass(frozen=True)
@@ -185,11 +209,12 @@ def _layers_of_options(
     given = {name: value for group in groups for name, value in vars(group).items()}
     for option, places in _OF_OPTION.items():
         value = given.get(option)
-        if value is None or value is False:
+        if value is None or value is False or value == []:
             continue
         origin = _origin(context, option)
         for table, name, fixed in places:
-            layers.append((origin, {table: {name: value if fixed is None else fixed}}))
+            read = fixed(value) if callable(fixed) else value if fixed is None else fixed
+            layers.append((origin, {table: {name: read}}))
     return layers
 
 

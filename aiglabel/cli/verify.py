@@ -57,6 +57,7 @@ def verify(
     from aiglabel.cli import batch as runs
     from aiglabel.cli import settings as layers
     from aiglabel.cli.exits import Exit, of_verifying
+    from aiglabel.cli.output import Meter
     from aiglabel.cli.page import as_page
 
     settings = layers.load(context, policies, trusting, searching)
@@ -78,8 +79,9 @@ def verify(
     )  # fmt: skip
     alone = len(found) == 1 and found[0].path in sources
     tell = _tell_all if alone else _tell
-    done, interrupted = runs.go_through(records, names, results, tell, render)
-    if results.format is Format.TEXT and not alone:
+    meter = Meter(len(names), shown=results.progress)
+    done, interrupted = runs.go_through(records, names, results, tell, render, meter)
+    if results.format is Format.TEXT and done and not alone:
         _sum_up(done)
     raise typer.Exit(Exit.INTERRUPTED if interrupted else of_verifying(done))
 

@@ -118,6 +118,7 @@ _PICTURES = "JPEG, PNG, WebP, GIF, TIFF, AVIF or HEIC"
 _SOUNDS = "WAV, FLAC, MP3, M4A, Ogg Vorbis or Opus"
 _FILMS = "MP4, MOV, MKV, WebM, AVI or FLV"
 _MP4 = "MP4 or QuickTime"
+_UNSEEN = "whose tracks cannot be seen"
 # What a QuickTime file without ``ftyp``, as all were before 2005, begins with.
 _QUICKTIME = {b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
 # What is often tried, and by whoever asks for the other family.
@@ -210,13 +211,15 @@ def sniff_media(data: bytes | BinaryIO) -> AnyFormat:
 
 def _refuse(file: BinaryIO, wanted: str, formats: str) -> NoReturn:
     head = read_at(file, 0, HEAD_BYTES)
-    name = _name(head)
+    name, remedy = _name(head), f"Use {formats}"
     if name == _MP4:
-        name += f" {_tracks_told(file)}"
+        told = _tracks_told(file)
+        name += f" {told}"
+        remedy = "Get the whole file" if told.startswith(_UNSEEN) else remedy
     looks = f"it looks like {name}" if name else "unknown first bytes"
     raise UnsupportedFormat(
         f"not {wanted} this toolkit reads ({looks if head else 'the file is empty'})",
-        remedy=f"Use {formats}",
+        remedy=remedy,
     )
 
 
@@ -334,7 +337,7 @@ def _tracks_told(file: BinaryIO) -> str:
     try:
         kinds = _tracks_seen(file)
     except MediaError as error:
-        return f"whose tracks cannot be seen: {error.reason}"
+        return f"{_UNSEEN}: {error.reason}"
     sound = any(kind == b"soun" for kind, _ in kinds)
     return "with video" if _moves(kinds) else "with sound only" if sound else "without either"
 

@@ -270,7 +270,10 @@ def running(
     command = [exe or ffmpeg_exe(), "-hide_banner", "-loglevel", level, *arguments]
     stdout = subprocess.DEVNULL if stdin == subprocess.PIPE else subprocess.PIPE
     try:
-        process = subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE)
+        # In a group of its own: Ctrl-C is for us, who then end it; it would call its end an error.
+        process = subprocess.Popen(
+            command, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE, process_group=0
+        )
     except OSError as exc:
         raise MediaError(f"ffmpeg did not run: {exc}") from exc
     job = Job(process, stall)

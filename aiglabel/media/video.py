@@ -180,7 +180,7 @@ def transcode(
             raise exc.at(src if isinstance(src, str | os.PathLike) else None) from None
         synced(temporary)
     for note in written.notes:
-        logger.warning("%s: %s", os.fspath(dst), note)
+        logger.info("%s: %s", os.fspath(dst), note)
     return written
 
 

@@ -124,6 +124,17 @@ def planned(coding: VideoCoding, target: VideoTarget) -> Plan:
     return Plan(container, codec, exe, options, pixels, tuple(notes))
 
 
+def encoders() -> dict[str, str | None]:
+    """Return the encoder that writes each codec on this machine, ffmpeg's name; None for none."""
+    found: dict[str, str | None] = {}
+    for codec in _ENCODERS:
+        try:
+            found[codec] = _found(codec)[1].name
+        except UnsupportedFormat:
+            found[codec] = None
+    return found
+
+
 def _found(codec: str) -> tuple[str, _Encoder]:
     for encoder in _ENCODERS[codec]:
         try:
