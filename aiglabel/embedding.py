@@ -317,18 +317,22 @@ def _deliver_film(
     if not isinstance(dst, (str, os.PathLike)):
         with TemporaryDirectory(prefix="aiglabel-") as folder:
             made = Path(folder) / "film"
-            result = job.run(src, made, fmt)
-            result = replace(result, _data=media.read_source(made, job.limits))
+            result = _deliver_film(job, src, fmt, made, overwrite=True)
+            result = replace(result, _data=media.read_source(made, job.limits), path=None)
         return _deliver(result, dst, overwrite=overwrite)
     if not overwrite and os.path.lexists(dst):  # before the work, and once more after it
         raise OutputError(
             "the destination exists", path=dst, remedy="Choose another name or allow overwriting"
         )
     with media.atomic_file(dst, overwrite=overwrite) as temporary:
-        result = job.run(src, temporary, fmt)
+        try:
+            result = job.run(src, temporary, fmt)
+        except OutputError as error:
+            error.path = os.fspath(dst)  # not a copy that is gone
+            raise
         media.synced(temporary)
-    if result.sidecar is not None:
-        media.atomic_write(_beside(dst), result.sidecar, overwrite=overwrite)
+        if result.sidecar is not None:
+            media.atomic_write(_beside(dst), result.sidecar, overwrite=overwrite)
     return replace(result, path=os.fspath(dst))
 
 

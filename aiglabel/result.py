@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from aiglabel import media
 from aiglabel.containers.sniff import AnyFormat, SoundFormat, VideoFormat
-from aiglabel.errors import UnsupportedFormat
+from aiglabel.errors import MediaError, UnsupportedFormat
 from aiglabel.evidence import Outcome
-from aiglabel.media import Limits, Picture, sound, video
+from aiglabel.media import Picture, sound, video
 from aiglabel.media.sound_arrays import Like, to_samples
 from aiglabel.media.video_display import displayed
 
@@ -100,7 +100,10 @@ class EmbedResult:
         """
         if self._data is None:
             assert self.path is not None
-            return media.read_source(self.path, Limits(max_bytes=sys.maxsize))
+            try:
+                return Path(self.path).read_bytes()
+            except OSError as exc:
+                raise MediaError(f"cannot be read: {exc.strerror}", path=self.path) from exc
         return self._data
 
     @cached_property

@@ -35,6 +35,7 @@ _SHORT = 60.0
 _FRAMES = 120
 # Seconds at the start in which key frames are counted.
 _COUNTED = 30.0
+_APART = 1 << 40
 
 
 def watch(
@@ -117,22 +118,24 @@ def detect(film: Path, keys: Sequence[Key], *, effort: str, limits: Limits) -> l
 
 
 def _frames(film: Path, coding: VideoCoding, limits: Limits) -> Iterator[tuple[Frame, bool]]:
-    """Yield frames to look at, and whether each is of the beginning."""
-    last = 0.0
-    for frame in video.frames(film, seconds=None if _short(coding) else _BEGINNING, limits=limits):
-        beginning = frame.time < _BEGINNING
-        if beginning or frame.number % _step(coding) == 0:
-            yield frame, beginning
+    """Yield frames to look at, and whether each is of the beginning: all of that, then samples."""
+    step, last = _step(coding), 0.0
+    for frame in video.frames(film, seconds=_BEGINNING, limits=limits):
+        yield frame, True
         last = frame.time
-    if _short(coding):
+    if coding.seconds is not None and coding.seconds <= _BEGINNING:
         return
-    # Key frames, with numbers of their own: as many as are wanted, evenly.
-    assert coding.seconds is not None
-    count = sum(1 for _ in video.frames(film, seconds=_COUNTED, keys=True, limits=limits))
-    every = max(1, round(max(count, 1) * coding.seconds / _COUNTED / _FRAMES))
-    for frame in video.frames(film, keys=True, every=every, limits=limits):
+    if _short(coding):
+        rest = video.frames(film, start=last, every=step, limits=limits)
+    else:
+        count = sum(1 for _ in video.frames(film, seconds=_COUNTED, keys=True, limits=limits))
+        assert coding.seconds is not None
+        every = max(1, round(max(count, 1) * coding.seconds / _COUNTED / _FRAMES))
+        rest = video.frames(film, keys=True, every=every, limits=limits)
+    for frame in rest:
         if frame.time > last:
-            yield replace(frame, number=frame.number + (1 << 40)), False
+            # Numbers of their own: they do not follow those of the beginning.
+            yield replace(frame, number=frame.number + _APART), False
 
 
 def _short(coding: VideoCoding) -> bool:

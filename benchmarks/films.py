@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -107,6 +108,13 @@ def program(*arguments: object) -> str:
     if done.returncode != 0:
         raise MediaError(f"ffmpeg failed: {said.strip().splitlines()[-1:]}")
     return said
+
+
+@cache
+def version() -> str:
+    """Return what the ffmpeg that is used calls itself, as in "ffmpeg 7.1"."""
+    done = subprocess.run([ffmpeg.ffmpeg_exe(), "-version"], capture_output=True, check=False)
+    return " ".join(done.stdout.decode(errors="replace").replace("version ", "").split()[:2])
 
 
 def coder(crf: float, preset: str = "veryfast") -> Sequence[str]:

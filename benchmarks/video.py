@@ -106,9 +106,10 @@ def _note(names: Iterable[str]) -> str:
     return " ".join(
         [
             f"Films of about {films.Clip('', '', None).seconds:g} s, marked and delivered with "
-            f"x264 at CRF {_DELIVERED:g}, then attacked. Payload read exactly, with 95 % Wilson "
-            "interval; mark present at a false-positive rate of 1e-9; wrong payloads; median and "
-            "worst statistic ÷ threshold; what is promised. Nothing is enlarged.",
+            f"x264 at CRF {_DELIVERED:g}, then attacked, by {films.version()}. Payload read "
+            "exactly, with 95 % Wilson interval; mark present at a false-positive rate of 1e-9; "
+            "wrong payloads; median and worst statistic ÷ threshold; what is promised. Nothing is "
+            "enlarged.",
             *(f"Not available here: {reason}" for reason in missing),
         ]
     )

@@ -72,7 +72,11 @@ def run(*, full: bool, media: Path | None) -> Findings:
         verified = _verified(source, folder, _VERIFIED if full else ())
     calls = [row for preset, times in whole.items() for row in _rows(preset, times, source)]
     tables = [
-        Table(f"Whole calls, {source.head}, x264 CRF {_CRF:g}", calls, _NOTE),
+        Table(
+            f"Whole calls, {source.head}, x264 CRF {_CRF:g}",
+            calls,
+            f"{_NOTE} {films.version()}.",
+        ),
         Table("Steps of a call", steps, "Wall ms a frame, median. rest: metadata, credentials."),
         Table("Parts", _part_rows(parts, whole, marking, source), _PARTS_NOTE),
     ]

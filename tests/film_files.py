@@ -93,6 +93,45 @@ def sound_only(suffix: str) -> bytes:
         return path.read_bytes()
 
 
+# ---- films that can carry every mark ---------------------------------------------------------
+
+CODERS = {
+    "webm": ("libvpx-vp9 -deadline realtime -cpu-used 8 -crf 25 -b:v 0", "libopus"),
+    "avi": ("libx264 -preset ultrafast -crf 18 -bf 0", "libmp3lame"),
+    "fragments": ("libx264 -preset ultrafast -crf 18 -movflags +frag_keyframe+empty_moov", "aac"),
+}  # fmt: skip
+X264 = "libx264 -preset ultrafast -crf 18"
+NOISE = "anoisesrc=c=pink:a=0.3:r=44100:seed=3"
+
+
+@cache
+def moving(
+    kind: str = "mp4",
+    *,
+    seconds: float = 1.0,
+    picture: str = "mandelbrot=size=192x144:rate=15",
+    sounds: tuple[str, ...] = (NOISE,),
+    coder: str | None = None,
+    more: str = "",
+    before: str = "",
+) -> bytes:
+    """A film with something to see, and if `sounds` are named, to hear.
+
+    `kind` is a suffix, or "fragments" for a fragmented MP4; `before` are options of the pictures'
+    input, `more` options of the output.
+    """
+    video, audio = CODERS.get(kind, (X264, "aac"))
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / f"made.{'mp4' if kind == 'fragments' else kind}"
+        inputs = [*before.split(), "-f", "lavfi", "-i", picture]
+        for one in sounds:
+            inputs += ["-f", "lavfi", "-i", one]
+        maps = [part for number in range(1 + len(sounds)) for part in ("-map", f"{number}")]
+        coded = ["-pix_fmt", "yuv420p", "-c:v", *(coder or video).split(), "-c:a", audio]
+        ffmpeg(*inputs, *maps, "-t", str(seconds), *coded, *more.split(), str(target))
+        return target.read_bytes()
+
+
 @cache
 def scene(seconds: float = 3.0) -> bytes:
     """A fractal that grows, with something like speech, as MP4: what carries every mark."""

@@ -102,7 +102,7 @@ def test_only_luma_of_a_fine_change_and_no_flicker(film):
 
 def test_what_was_marked_is_measured():
     marker = video.Marker(SHAPE, PAYLOAD, key=KEY)
-    for cover in scene(13):
+    for cover in scene(25):
         frame = cover.copy()
         marker.mark(frame)
     assert len(marker.ratios) == 2

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from aiglabel.errors import MediaError, OutputError
+from aiglabel.errors import AigLabelError, MediaError, OutputError
 from aiglabel.media.limits import Limits
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
@@ -130,6 +130,8 @@ def atomic_file(dst: str | os.PathLike[str], *, overwrite: bool) -> Iterator[Pat
         finally:
             temporary.unlink(missing_ok=True)
         _sync_folder(dst.parent)
+    except AigLabelError:  # some of them are ValueErrors too
+        raise
     except FileExistsError as exc:
         raise OutputError(
             "the destination exists", path=dst, remedy="Choose another name or allow overwriting"

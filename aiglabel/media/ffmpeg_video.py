@@ -27,6 +27,7 @@ _LOOK_S = 60.0
 _MOST_TRACKS = 128
 _MOST_AT_ONCE = 768 << 20  # bytes; the greatest frame that `Limits` let through has 750 million
 _DEMUXERS = {VideoFormat.MKV: "matroska", VideoFormat.WEBM: "matroska"}
+_FROM_ZERO = tuple(_DEMUXERS)  # of these ffmpeg tells the end, where others tell the length
 _STREAM = re.compile(
     r"^ {2,4}Stream #0:(\d{1,4})(?:\[0x[0-9a-f]+\])?(?:\(([^()\n]{0,40})\))?: "
     r"(Video|Audio|Subtitle|Data|Attachment): ([^\n]*)$",
@@ -159,7 +160,7 @@ def _coding(said: str, container: VideoFormat, limits: Limits) -> VideoCoding:
     tick, rate, variable = _times(fields)
     pixels, colour, order = _pixels(fields, side)
     planar, lost = worked_in(pixels)
-    seconds = _seconds(said)
+    seconds = _seconds(said, container)
     turned = _ROTATION.search(side)
     aspect = re.search(r"SAR (\d{1,9}):(\d{1,9})", ", ".join(fields))
     notes = [lost] if lost else []
@@ -308,9 +309,12 @@ def _lost_side_data(side: str) -> list[str]:
     return [f"{name} are not kept" for word, name in kinds.items() if word.lower() in side.lower()]
 
 
-def _seconds(said: str) -> float | None:
+def _seconds(said: str, container: VideoFormat) -> float | None:
     found = re.match(r"(\d{1,6}):(\d\d):(\d\d\.\d+)", said)
     seconds = int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3]) if found else 0.0
+    start = re.match(r"[^\n]*, start: (\d{1,6}\.\d+)", said)
+    if start and container in _FROM_ZERO:
+        seconds = max(0.0, round(seconds - float(start[1]), 6))
     return seconds or None
 
 
@@ -328,7 +332,13 @@ def _rest(said: str, tracks: list[Track]) -> int | None:
 
 @contextmanager
 def reading(
-    path: str, coding: VideoCoding, *, start: float = 0.0, keys: bool = False, every: int = 1
+    path: str,
+    coding: VideoCoding,
+    *,
+    start: float = 0.0,
+    keys: bool = False,
+    every: int = 1,
+    count: int | None = None,
 ) -> Iterator[ffmpeg.Job]:
     """Run an ffmpeg that sends the frames as NUT, each at its own time.
 
@@ -342,6 +352,8 @@ def reading(
         Only key frames; the others are not decoded.
     every : int
         Only each n-th.
+    count : int, optional
+        How many at most.
     """
     options = source_options(coding.container)
     if keys:
@@ -366,6 +378,8 @@ def reading(
         # Frames that wait for the pipe take memory and save no time.
         "thread_queue_size": 1,
     }
+    if count is not None:
+        target["frames:v"] = count
     # Not by ffmpeg-python, which knows no names of files that are no UTF-8.
     arguments = ["-nostdin", "-copyts", "-noautorotate", *in_words(options)]
     arguments += ["-i", f"file:{path}", *in_words(target), "pipe:1"]

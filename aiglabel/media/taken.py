@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 from aiglabel.containers.sniff import AnyFormat, VideoFormat, sniff_media
-from aiglabel.errors import MediaError, UnsupportedFormat
+from aiglabel.errors import AigLabelError, MediaError, UnsupportedFormat
 from aiglabel.media.atomic import Source, read_source, regular_file
 from aiglabel.media.limits import Limits
 
@@ -78,8 +78,18 @@ def taken(src: Source, limits: Limits) -> Iterator[Taken]:
         return
     with TemporaryDirectory(prefix="aiglabel-") as folder:
         path = Path(folder) / "source"
-        path.write_bytes(data)
-        yield Taken(fmt, film=path)
+        try:
+            path.write_bytes(data)
+        except OSError as exc:
+            raise MediaError(
+                f"the film cannot be laid down in {folder}: {exc.strerror}",
+                remedy="Pass the path of a file, or make room there",
+            ) from exc
+        try:
+            yield Taken(fmt, film=path)
+        except AigLabelError as error:
+            error.path = None if error.path == str(path) else error.path  # nobody knows it
+            raise
 
 
 def _film_at(path: str) -> VideoFormat | None:

@@ -78,7 +78,7 @@ def frames(
     start : float
         Frames before are left out; seconds on the clock of the file.
     seconds : float, optional
-        How much of the film is read.
+        How much of the film is read, from `start` or the first frame, whichever is later.
     every : int
         Only each n-th frame (of the key frames, with `keys`).
     keys : bool
@@ -102,6 +102,8 @@ def frames(
                 if pts is None:
                     return
                 time = float(pts * reader.stream.time_base)
+                if reader.count == 1:
+                    start = max(start, time)
                 if seconds is not None and time >= start + seconds:
                     return
                 planes = coding.pixel_format.planes(picture, coding.width, coding.height)
@@ -140,7 +142,7 @@ def transcode(
         track's, else coded with it.
     overwrite : bool
     progress : callable, optional
-        Called after each frame with its time and the film's length, both in seconds.
+        Called after each frame with its time from the first one on and the film's length, seconds.
     limits : Limits, optional
 
     Returns

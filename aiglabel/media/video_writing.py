@@ -97,7 +97,7 @@ def produce(
         writer = stack.enter_context(
             ffmpeg.running(["-y", *arguments], stdin=subprocess.PIPE, stall=STALL_S, exe=plan.exe)
         )
-        _carry(reader, writer, given, change, progress)
+        carry(reader, writer, given, change, progress)
     if given.coding.container in ISOBMFF and plan.container in ISOBMFF:
         copy_matrix(given.path, given.coding.stream, str(path), _place(given.coding, kept.codecs))
     notes = (*given.coding.notes, *plan.notes, *kept.notes, *notes, *reader.notes)
@@ -107,7 +107,7 @@ def produce(
 # ---------------------------------------------------------------------- frames
 
 
-def _carry(
+def carry(
     reader: FrameReader,
     writer: ffmpeg.Job,
     given: OpenVideo,
@@ -122,15 +122,16 @@ def _carry(
         for picture in belt.pictures
     }
     try:
-        number = 0
+        number, first = 0, 0.0
         while (taken := belt.next()) is not None:
             pts, picture = taken
             time = float(pts * base)
+            first = first if number else time
             change(Frame(number, time, views[id(picture)]))
             belt.give(pts, picture)
             number += 1
             if progress:
-                progress(time, coding.seconds)
+                progress(time - first, coding.seconds)
         belt.finish()
     except BaseException:
         reader.job.close()
@@ -272,12 +273,29 @@ def _dispositions(coding: VideoCoding, index: int) -> str:
 
 
 def _output(coding: VideoCoding, plan: Plan, target: VideoTarget) -> list[str]:
+    options = coded_as(coding, plan)
+    options["max_muxing_queue_size"] = 4096
+    if plan.container is VideoFormat.AVI:
+        # Sound may begin a little before 0. It counts frames: all of them would be late by one.
+        options["avoid_negative_ts"] = "disabled"
+    if plan.container in ISOBMFF:
+        flags = "+faststart"
+        if coding.container is VideoFormat.MOV:
+            flags += "+use_metadata_tags"  # QuickTime's own keys, such as com.apple.…
+        ticks = coding.time_base.denominator
+        options |= {"movflags": flags, "video_track_timescale": ticks, "movie_timescale": ticks}
+    options |= dict(target.options)
+    arguments = [part for key, value in options.items() for part in (f"-{key}", str(value))]
+    return [*arguments, "-f", video_tracks.muxer(plan.container)]
+
+
+def coded_as(coding: VideoCoding, plan: Plan) -> dict[str, Any]:
+    """Return the output options that tell an encoder of times, pixels and colours."""
     tick = _tick(coding, plan)
     options: dict[str, Any] = {
         "filter:v:0": ",".join(_filters(coding, plan)),
         "enc_time_base:v:0": f"{tick.numerator}:{tick.denominator}",
         "fps_mode:v:0": "passthrough",
-        "max_muxing_queue_size": 4096,
         # No version strings and no random numbers: the same film gives the same file.
         "fflags": "+bitexact",
         "strict": -2,
@@ -289,16 +307,7 @@ def _output(coding: VideoCoding, plan: Plan, target: VideoTarget) -> list[str]:
         "color_range": colour.range, "colorspace": colour.space, "color_trc": colour.transfer,
         "color_primaries": colour.primaries, "chroma_sample_location": colour.chroma,
     }  # fmt: skip
-    options |= {f"{key}:v:0": value for key, value in tags.items() if value}
-    if plan.container in ISOBMFF:
-        flags = "+faststart"
-        if coding.container is VideoFormat.MOV:
-            flags += "+use_metadata_tags"  # QuickTime's own keys, such as com.apple.…
-        ticks = coding.time_base.denominator
-        options |= {"movflags": flags, "video_track_timescale": ticks, "movie_timescale": ticks}
-    options |= dict(target.options)
-    arguments = [part for key, value in options.items() for part in (f"-{key}", str(value))]
-    return [*arguments, "-f", video_tracks.muxer(plan.container)]
+    return options | {f"{key}:v:0": value for key, value in tags.items() if value}
 
 
 def _tick(coding: VideoCoding, plan: Plan) -> Fraction:

@@ -6,14 +6,15 @@ way of sounds. Metadata and credentials are then written from copy to copy, besi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from aiglabel import containers
 from aiglabel.containers.sniff import AnyFormat, VideoFormat, sniff_video
-from aiglabel.errors import MediaError, UnsupportedFormat
+from aiglabel.errors import CorruptMedia, UnsupportedFormat
 from aiglabel.evidence import Evidence, Outcome
 from aiglabel.marks import aigc, credentials, overlay
 from aiglabel.marks.overlay import Caption
@@ -27,6 +28,7 @@ from aiglabel.pipeline.job import LOST_CREDENTIALS, Clock, Job, broken_credentia
 from aiglabel.pipeline.sounds import SoundJob, SoundMarks, SoundSource, too_little
 from aiglabel.policy import Policy
 from aiglabel.result import EmbedResult
+from aiglabel.signal import audio
 from aiglabel.signal import video as signal
 
 # Seconds that are read back frame by frame, and key frames of the rest, where they are needed. An
@@ -91,8 +93,9 @@ class _Film:
         elif unsigned:
             raise broken_credentials()
         film, described, sidecar = self._described(film, outcomes, clock)
-        if film == self.src:
-            raise MediaError("there is nothing to write into the film")
+        if film == self.src:  # nothing was asked for
+            film = self.folder / "copy"
+            shutil.copyfile(self.src, film)
         sizes = self.src.stat().st_size, film.stat().st_size
         film.replace(dst)
         return self.job.result(
@@ -102,30 +105,33 @@ class _Film:
     # ------------------------------------------------------------------ pictures and sound
 
     def _marked(self, clock: Clock) -> tuple[Path, list[Outcome], list[str]]:
-        """Mark and encode, the stronger where the encoder leaves too little of the watermark."""
+        """Mark and encode, the stronger where the encoder leaves too little of a watermark."""
         coding = video.probe(self.src, limits=self.job.limits)
         track = _Track.of(self, coding, clock)
-        refused = watermark.refusal(coding)
-        strengths: list[str | None] = [None]
-        if self.policy.watermark.enabled and refused is None:
-            strengths = [*at_least(self.policy.watermark.strength, signal.STRENGTHS)]
-        for strength in strengths:
-            caption = self._caption(coding)
-            marking = (
-                watermark.Marking(coding, self.job.payload, key=self.job.key, strength=strength)
-                if strength else None
-            )  # fmt: skip
+        refused = watermark.refusal(coding) if self.policy.watermark.enabled else None
+        bright = loud = self.policy.watermark.strength
+        while True:
+            caption, marking = self._caption(coding), None
+            if self.policy.watermark.enabled and refused is None:
+                marking = watermark.Marking(
+                    coding, self.job.payload, key=self.job.key, strength=bright
+                )
             with clock.step("sound"):
-                voice = track.marked(strength) if track else None
+                voice = track.marked(loud) if track else None
             with clock.step("mark and encode"):
                 film, notes = self._transcoded(caption, marking, voice)
             with clock.step("read back"):
                 outcomes = self._read_back(film, caption, marking)
                 heard = track.read_back(film) if track else []
-            again = marking is not None and marking.changed and not outcomes[-1].written
-            if not (again or (voice and too_little(heard))):
+            loud = (track and track.strength) or loud
+            tried = bright, loud
+            if marking is not None and marking.changed and not outcomes[-1].written:
+                bright = _stronger(bright, signal.STRENGTHS)
+            if voice and too_little(heard):
+                loud = _stronger(loud, audio.STRENGTHS)
+            if tried == (bright, loud):
                 break
-        if self.policy.watermark.enabled and refused:
+        if refused:
             outcomes.append(Outcome(mark=MARK, written=False, detail=refused))
         return film, _joined(outcomes, heard), notes
 
@@ -230,6 +236,7 @@ class _Track:
     coding: Coding
     folder: Path
     marks: SoundMarks | None = None
+    strength: str | None = None
     refused: Sequence[Outcome] = ()
 
     @classmethod
@@ -251,16 +258,22 @@ class _Track:
         )  # fmt: skip
         file = film.folder / "sound.wav"
         with clock.step("sound"):
-            video.extract_sound(film.src, file, limits=job.limits)
+            try:
+                video.extract_sound(film.src, file, limits=job.limits)
+            except CorruptMedia as error:
+                error.reason = f"the sound of the film cannot be decoded: {error.reason}"
+                error.remedy = "Have it copied as it is: film.sound = false in the policy"
+                raise
             return cls(taken, file, sound.probe(file, limits=job.limits), film.folder)
 
-    def marked(self, strength: str | None) -> Path | None:
-        """Mark the sound, from a strength on the least that holds.
+    def marked(self, strength: str) -> Path | None:
+        """Mark the sound, from a strength on with the least that holds, kept in `strength`.
 
         None where it gets neither mark: then it stays as it is coded.
         """
         source, path = SoundSource(self.coding, file=self.file), self.folder / "marked.wav"
         for one in self._strengths(strength):
+            self.strength = one
             self.marks = self.job.write(source, path, self.coding, one)
             outcomes = self.job.read_back(path, self.marks)
             if not too_little(outcomes):
@@ -270,7 +283,7 @@ class _Track:
             return None
         return path
 
-    def _strengths(self, strength: str | None) -> list[str | None]:
+    def _strengths(self, strength: str) -> list[str | None]:
         known = self.job.strengths(self.coding)
         return known[known.index(strength) :] if strength in known else known
 
@@ -284,6 +297,11 @@ class _Track:
         heard = self.job.read_back(path, self.marks)
         path.unlink()
         return heard
+
+
+def _stronger(strength: str, strengths: Iterable[str]) -> str:
+    """Return the next strength, the same if it is the last."""
+    return at_least(strength, strengths)[:2][-1]
 
 
 def _joined(seen: Sequence[Outcome], heard: Sequence[Outcome]) -> list[Outcome]:

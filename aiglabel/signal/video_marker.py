@@ -20,7 +20,7 @@ Luma = NDArray[np.uint8] | NDArray[np.uint16]
 
 STRENGTHS: Final = {
     "invisible": Strength(12.0, 53.0, 48.5, 0.85, masking=0.25),
-    "balanced": Strength(16.0, 50.0, 45.3, 1.2, masking=0.25),
+    "balanced": Strength(16.0, 50.0, 44.6, 1.5, masking=0.25),
     "robust": Strength(22.0, 46.0, 43.5, 2.0, masking=0.25),
 }
 """As of pictures; finer, as many frames carry one message. Busy places carry little more than calm
@@ -32,9 +32,9 @@ LEAST_SIDE: Final = image.LEAST_SIDE
 # pictures; in a still scene, whose own texture drowns them, finer ones are surer.
 _SIDES = (256, 384, 512)
 # Share of the wanted margin at which no finer frame is tried.
-_ENOUGH = 0.45
-# Frames from one look at the pictures to the next, and from one step of fading to the next.
-_REFRESH, _STEP = 12, 4
+_ENOUGH = 0.6
+# Frames from one look at the pictures to the next; that fading then takes; and a step of it.
+_REFRESH, _FADE, _STEP = 24, 12, 4
 # Side of the thumbnails that show a cut, and mean difference, in grey levels, from which it is one.
 _THUMBNAIL = (64, 36)
 _CUT = 14.0
@@ -142,7 +142,7 @@ class Marker:
             self._shown, self._left = self._to, 1
         else:
             self._to = self._marking(plane, self._side).residual
-            self._left = _REFRESH // _STEP
+            self._left = _FADE // _STEP
         self._cut, self._age = False, 0
 
     def _best(self, plane: Luma) -> tuple[Float, int | None]:
