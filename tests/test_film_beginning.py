@@ -22,7 +22,9 @@ OPTIONS = "-preset ultrafast -crf 18 -g 8"
 # The maker's suffix and options; each has a key picture every 0.8 s.
 SEAMS = {
     "mp4": ("mp4", {}),
-    "mp4 fast start": ("mp4", {"more": "-movflags +faststart"}),
+    "mp4 fast start": (
+        "mp4", {"more": "-movflags +faststart", "coder": f"libx264 {OPTIONS} -bf 2"},
+    ),
     "mov": ("mov", {}),
     "B frames": ("mp4", {"coder": f"libx264 {OPTIONS} -bf 3 -b_strategy 0"}),
     "High": ("mp4", {"coder": "libx264 -preset fast -crf 18 -g 8"}),
@@ -177,6 +179,16 @@ def test_spoilt_tables_are_refused_or_read(tmp_path):
                 mp4_head.exchanged(file, start, new)
             except agl.MediaError:
                 continue
+
+
+def test_tables_that_promise_billions_of_samples_are_refused(tmp_path):
+    whole = film(tmp_path, "mp4 fast start").read_bytes()
+    for kind, at in ((b"stsz", 12), (b"stts", 8), (b"ctts", 8), (b"stss", 8), (b"stsc", 8)):
+        place = whole.find(kind) + at
+        data = whole[:place] + b"\xff\xff\xff\xf0" + whole[place + 4 :]
+        path = put(tmp_path, data, "spoilt.mp4")
+        with path.open("rb") as file, pytest.raises(agl.MediaError):
+            mp4_head.start_of(file, 0, 2.0)
 
 
 def test_parameter_sets_have_numbers():

@@ -1,7 +1,8 @@
 """Labelling a film: from file to file, one decoding, one encoding, in memory that does not grow.
 
 What changes frames is done on their way from the decoder to the encoder; the sound track goes the
-way of sounds. Metadata and credentials are then written from copy to copy, beside the destination.
+way of sounds. Where only the first seconds change, only they are encoded, if the film allows it.
+Metadata and credentials are then written from copy to copy, beside the destination.
 """
 
 from __future__ import annotations
