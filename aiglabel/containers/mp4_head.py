@@ -30,6 +30,7 @@ _PATH = (b"mdia", b"minf", b"stbl")
 # Tables that tell of samples in ways that are not handled.
 _STRANGE = (b"stz2", b"stps", b"subs", b"saiz", b"saio", b"padb", b"stdp", b"senc")
 _FRAGMENTS = (b"moof", b"sidx", b"mfra", b"meta")
+_MOST_SAMPLE = 64 << 20
 _ENTRY = 86  # bytes of a video sample entry before its boxes, head included
 
 
@@ -101,17 +102,19 @@ def start_of(file: BinaryIO, track: int, seconds: float) -> Start:
     strange = any(part.kind in _STRANGE or _grouped(movie, part) for part in parts)
     if b"stss" not in tables or strange:
         raise UnsupportedFormat("the track does not tell its key pictures, or more than those")
-    decoded = _decoding_times(movie, tables)
+    if not {b"stts", b"stsz", b"stsc", b"mdhd", b"stsd"} <= set(tables):
+        raise UnsupportedFormat("a track has no ordinary sample tables")
+    sizes = _sizes(movie, tables[b"stsz"])
+    decoded = _decoding_times(movie, tables[b"stts"], len(sizes))
     shown = decoded + _offsets(movie, tables, len(decoded))
     _check_edits(movie, tables, int(shown.min()))
     timescale = _timescale(movie, tables[b"mdhd"])
     keys = _numbers(movie, tables[b"stss"], 1)[:, 0] - 1
     count = _first_key(shown, keys, int(shown.min()) + seconds * timescale)
-    sizes = _sizes(movie, tables[b"stsz"], len(decoded))
     places = _places(movie, tables, sizes, count + 1)
     avcc = _configuration_box(movie, tables[b"stsd"])
     configuration = Configuration.parsed(movie[avcc.body : avcc.end])
-    sample = read_at(file, places[count], int(sizes[count]))
+    sample = read_at(file, places[count], min(int(sizes[count]), _MOST_SAMPLE))
     if not starts_anew(configuration.units(sample)):
         raise UnsupportedFormat("the next key picture does not begin anew")
     return Start(
@@ -192,11 +195,8 @@ def _spread(runs: Ticks, most: int) -> Ticks:
     return np.repeat(runs[:, 1], runs[:, 0])
 
 
-def _decoding_times(movie: bytes, tables: dict[bytes, Box]) -> Ticks:
-    if not {b"stts", b"stsz", b"stsc", b"mdhd", b"stsd"} <= set(tables):
-        raise UnsupportedFormat("a track has no ordinary sample tables")
-    count = uint(movie, tables[b"stsz"].body + 8, 4, _WHAT)
-    lasts = _spread(_numbers(movie, tables[b"stts"], 2), count)
+def _decoding_times(movie: bytes, stts: Box, count: int) -> Ticks:
+    lasts = _spread(_numbers(movie, stts, 2), count)
     if len(lasts) != count or not count:
         raise CorruptMedia("the tables of a track tell of different numbers of samples")
     return np.concatenate([[0], np.cumsum(lasts)[:-1]])
@@ -212,10 +212,10 @@ def _offsets(movie: bytes, tables: dict[bytes, Box], count: int) -> Ticks:
     return found.astype(np.uint32).astype(np.int32).astype(np.int64)  # all write them signed
 
 
-def _sizes(movie: bytes, stsz: Box, count: int) -> Ticks:
+def _sizes(movie: bytes, stsz: Box) -> Ticks:
     if uint(movie, stsz.body + 4, 4, _WHAT):
         raise UnsupportedFormat("all samples have one size")
-    return _numbers(movie, stsz, 1, skip=8)[:count, 0]
+    return _numbers(movie, stsz, 1, skip=8)[:, 0]
 
 
 def _timescale(movie: bytes, mdhd: Box) -> int:
@@ -323,7 +323,9 @@ def _new_movie(start: Start, new: Coded) -> bytes:
     elif np.any(start.times != start._decoded):
         raise CorruptMedia("a track shows pictures at two times")
     if b"sdtp" in tables:  # what depends on what: not known
-        edits.append((tables[b"sdtp"].body + 4, tables[b"sdtp"].body + 4 + count, bytes(count)))
+        at = tables[b"sdtp"].body + 4
+        end = min(at + count, tables[b"sdtp"].end)
+        edits.append((at, end, bytes(end - at)))
     avcc = _configuration_box(movie, tables[b"stsd"])
     edits.append((avcc.body, avcc.end, joined.packed()))
     return splice(movie, [*edits, *_resized(movie, edits)])

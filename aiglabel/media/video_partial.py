@@ -21,6 +21,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import zip_longest
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -36,7 +37,7 @@ from aiglabel.media.video_reading import FrameReader, OpenVideo, opened
 from aiglabel.media.video_whole import ISOBMFF
 from aiglabel.media.video_writing import Change, Progress, Written, carry, coded_as, room_for
 
-_MOST_SHARE = 0.8  # of the film; a longer beginning is not worth the seam
+_MOST_SHARE, _MOST_S = 0.8, 60.0  # of the film; a longer beginning is not worth the seam
 _MOST_BYTES = 256 << 20  # of new pictures, which are held in memory
 _BEHIND_S = 1.0  # that are looked at behind the join
 _LEVELS = (10, 11, 12, 13, 20, 21, 22, 30, 31, 32, 40, 41, 42, 50, 51, 52)
@@ -96,12 +97,12 @@ def begin(
         raise OutputError(f"cannot be written: {exc.strerror or exc}", path=dst) from exc
 
 
-def _start(given: OpenVideo, file: object, seconds: float) -> mp4_head.Start:
+def _start(given: OpenVideo, file: BinaryIO, seconds: float) -> mp4_head.Start:
     coding = given.coding
     if coding.container not in ISOBMFF or coding.codec != "h264" or coding.fields or coding.notes:
         raise UnsupportedFormat("only progressive H.264 in MP4 and MOV is joined")
-    start = mp4_head.start_of(file, coding.stream, seconds)  # type: ignore[arg-type]
-    if coding.seconds is None or start.seconds > _MOST_SHARE * coding.seconds:
+    start = mp4_head.start_of(file, coding.stream, seconds)
+    if start.seconds > min(_MOST_S, _MOST_SHARE * (coding.seconds or 0)):
         raise UnsupportedFormat("the first picture that begins anew comes late")
     return start
 

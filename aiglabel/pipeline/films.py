@@ -1,11 +1,13 @@
 """Labelling a film: from file to file, one decoding, one encoding, in memory that does not grow.
 
 What changes frames is done on their way from the decoder to the encoder; the sound track goes the
-way of sounds. Metadata and credentials are then written from copy to copy, beside the destination.
+way of sounds. Where only the first seconds change, only they are encoded, if the film allows it.
+Metadata and credentials are then written from copy to copy, beside the destination.
 """
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,13 +16,13 @@ from tempfile import TemporaryDirectory
 
 from aiglabel import containers
 from aiglabel.containers.sniff import AnyFormat, VideoFormat, sniff_video
-from aiglabel.errors import CorruptMedia, UnsupportedFormat
+from aiglabel.errors import CorruptMedia, MediaError, UnsupportedFormat
 from aiglabel.evidence import Evidence, Outcome
 from aiglabel.marks import aigc, credentials, overlay
 from aiglabel.marks.overlay import Caption
 from aiglabel.marks.watermark import MARK, at_least
 from aiglabel.marks.watermark import films as watermark
-from aiglabel.media import sound, video
+from aiglabel.media import sound, video, video_partial
 from aiglabel.media.sound_coding import Coding
 from aiglabel.media.video_coding import Frame, VideoCoding, VideoTarget
 from aiglabel.media.video_writing import Progress
@@ -30,6 +32,8 @@ from aiglabel.policy import Policy
 from aiglabel.result import EmbedResult
 from aiglabel.signal import audio
 from aiglabel.signal import video as signal
+
+logger = logging.getLogger(__name__)
 
 # Seconds that are read back frame by frame, and key frames of the rest, where they are needed. An
 # encoder that keeps the label for so long keeps it.
@@ -62,10 +66,10 @@ class FilmJob(Job):
             found = sniff_video(file)
             matters = self.label is not None and self.policy.aigc.enabled
             label = aigc.read(file, found) if matters else None
-            unsigned = not self.signs and containers.has_c2pa(file, found)
+            signed = containers.has_c2pa(file, found)
         with TemporaryDirectory(prefix=".aiglabel-", dir=dst.parent) as folder:
-            film = _Film(self.agreeing(label), src, found, label, fmt, Path(folder))
-            return film.labelled(dst, unsigned=unsigned)
+            film = _Film(self.agreeing(label), src, found, label, signed, fmt, Path(folder))
+            return film.labelled(dst)
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ class _Film:
     src: Path
     found: VideoFormat
     label: Evidence | None
+    signed: bool
     fmt: VideoFormat
     folder: Path
 
@@ -83,7 +88,8 @@ class _Film:
     def policy(self) -> Policy:
         return self.job.policy
 
-    def labelled(self, dst: Path, *, unsigned: bool) -> EmbedResult:
+    def labelled(self, dst: Path) -> EmbedResult:
+        unsigned = self.signed and not self.job.signs
         clock, film, notes = Clock(), self.src, list[str]()
         outcomes: list[Outcome] = []
         marks = self.policy.overlay.enabled or self.policy.watermark.enabled
@@ -107,6 +113,8 @@ class _Film:
     def _marked(self, clock: Clock) -> tuple[Path, list[Outcome], list[str]]:
         """Mark and encode, the stronger where the encoder leaves too little of a watermark."""
         coding = video.probe(self.src, limits=self.job.limits)
+        if self._brief and (begun := self._begun(coding, clock)):
+            return begun
         track = _Track.of(self, coding, clock)
         refused = watermark.refusal(coding) if self.policy.watermark.enabled else None
         bright = loud = self.policy.watermark.strength
@@ -134,6 +142,34 @@ class _Film:
         if refused:
             outcomes.append(Outcome(mark=MARK, written=False, detail=refused))
         return film, _joined(outcomes, heard), notes
+
+    @property
+    def _brief(self) -> bool:
+        """Whether only the first seconds are to change."""
+        policy, when = self.policy, self.policy.film
+        long = policy.watermark.enabled or when.whole or when.end or when.at or when.speak
+        # Old credentials would stay in the file, and fail.
+        other = self.fmt is not self.found or self.job.film is not None or self.signed
+        return policy.overlay.enabled and not (long or other)
+
+    def _begun(
+        self, coding: VideoCoding, clock: Clock
+    ) -> tuple[Path, list[Outcome], list[str]] | None:
+        """Mark the beginning, and encode no more; None where the rest cannot safely follow it."""
+        caption, film = self._caption(coding), self.folder / "film"
+        assert caption is not None
+        try:
+            with clock.step("mark and encode"):
+                written = video_partial.begin(
+                    self.src, film, caption.burn, seconds=self.policy.film.seconds,
+                    progress=self.job.progress, limits=self.job.limits,
+                )  # fmt: skip
+        except MediaError as error:  # what is wrong with the film is told when all of it is read
+            logger.info("the film is encoded as a whole: %s", error.reason)
+            return None
+        with clock.step("read back"):
+            outcomes = self._read_back(film, caption, None)
+        return film, outcomes, list(written.notes)
 
     def _caption(self, coding: VideoCoding) -> Caption | None:
         if not self.policy.overlay.enabled:
