@@ -174,7 +174,7 @@ def vmaf(cover: Path, marked: Path) -> float | None:
     if not _has_vmaf():
         return None
     said = program(
-        "-i", marked, "-i", cover, "-lavfi", "[0:v][1:v]libvmaf=n_subsample=5:n_threads=2", "-f",
+        "-i", marked, "-i", cover, "-lavfi", "[0:v][1:v]libvmaf=n_threads=2", "-f",
         "null", "-",
     )  # fmt: skip
     found = re.search(r"VMAF score: ([\d.]+)", said)

@@ -5,7 +5,7 @@ source's bits a pixel b: CRF = c - s log2(b / r), within bounds. r is what the e
 usual film at CRF c, and s is by how much CRF falls when it spends twice as much. So usual film
 keeps about its size, what was coded well stays well coded, and what was coded badly is not coded
 worse than the upper bound. For x264: c 23, s 6, r 0.05 (median of seven clips at preset
-``veryfast``), bounds 16 and 25.
+``veryfast``), bounds 18 and 25.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ def _rated(wanted: _Wanted, quality: Quality) -> dict[str, Any]:
 
 def _x264(wanted: _Wanted) -> dict[str, Any]:
     coding, target = wanted.coding, wanted.target
-    options = _rated(wanted, Quality(23, 6, 0.05, 16, 25))
+    options = _rated(wanted, Quality(23, 6, 0.05, 18, 25))
     options["preset"] = target.preset or "veryfast"
     profile = target.profile or _X264_PROFILES.get((coding.profile or "").lower())
     plain = coding.pixel_format.name == "yuv420p"
@@ -191,7 +191,7 @@ def _x264(wanted: _Wanted) -> dict[str, Any]:
 
 def _x265(wanted: _Wanted) -> dict[str, Any]:
     coding, target = wanted.coding, wanted.target
-    options = _rated(wanted, Quality(26, 6, 0.035, 16, 29))
+    options = _rated(wanted, Quality(26, 6, 0.035, 18, 29))
     options["preset"] = target.preset or "veryfast"
     if target.profile:
         options["profile:v:0"] = target.profile
