@@ -513,7 +513,7 @@ def test_pixel_formats() -> None:
 
 def test_quality_follows_bits_a_pixel() -> None:
     rule = Quality(23, 6, 0.05, 18, 25)
-    assert (rule.of(0.05), rule.of(0.1), rule.of(9.0), rule.of(1e-4)) == (23, 17, 16, 25)
+    assert (rule.of(0.05), rule.of(0.08), rule.of(9.0), rule.of(1e-4)) == (23, 18.9, 18, 25)
     assert rule.of(None) == 20
 
 
