@@ -30,7 +30,7 @@ Luma = NDArray[np.uint8]
 # As of sounds: the keys of a job look at all of its windows.
 WINDOWS, KEYS = 4, (10, 40)  # keys in the quick and in the full run
 JOBS = 130
-_QUICK_SECONDS = 25.0  # and what a window that was begun still takes
+_QUICK_SECONDS = 12.0  # and what a window that was begun still takes
 _FRAMES, _EVERY = (5, 25), 2
 _SHAPE = (360, 640)
 _TURNS, _SCALES = (-20.0, 20.0), (0.6, 1.4)

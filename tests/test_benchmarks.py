@@ -841,6 +841,7 @@ def test_timing_of_films_fills_its_tables(film: Path, monkeypatch: pytest.Monkey
 
 def test_no_mark_is_seen_in_films_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(video_detection, "_FRAMES", (4, 5))
+    monkeypatch.setattr(video_detection, "_SHAPE", (144, 256))
     monkeypatch.setattr(films, "_LENGTH", 1.0)
     clips = films.clips(None)[:1]
     looks = video_detection.job(clips, 0, keys=1)
