@@ -497,3 +497,17 @@ def test_real_films(name, tmp_path):
     assert [(t.kind, t.codec) for t in kept] == [(t.kind, t.codec) for t in now.tracks]
     assert len([one for one in result.notes if "track" in one]) == len(was.tracks) - len(kept)
     assert np.all(result.image.shape[:2] == (report.media["height"], report.media["width"]))
+
+
+def test_a_film_that_begins_dark_is_encoded_once(tmp_path: Path) -> None:
+    dark = "color=c=black:s=320x240:r=10:d=1.5[a]"
+    then = "mandelbrot=size=320x240:rate=10,trim=duration=2[b];[a][b]concat"
+    source = moving(seconds=3.5, picture=f"{dark};{then}", sounds=())
+    calls: list[float] = []
+    result = agl.watermark(
+        source, tmp_path / "out.mp4", payload=bytes(8), progress=lambda time, _: calls.append(time)
+    )
+    outcome = result.mark("watermark")
+    assert outcome.written
+    assert outcome.facts["strength"] == "balanced"
+    assert len(calls) == 35

@@ -35,10 +35,10 @@ from aiglabel.signal import video as signal
 
 logger = logging.getLogger(__name__)
 
-# Seconds that are read back frame by frame, and key frames of the rest, where they are needed. An
-# encoder that keeps the label for so long keeps it.
+# Seconds that are read back frame by frame, and about how many frames of the rest, where they are
+# needed. An encoder that keeps the label for so long keeps it.
 _READ_BACK = 0.8
-_MOST_KEYS = 60
+_MOST_SAMPLES = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,13 +220,20 @@ class _Film:
         else:
             list(begins())
         if marking:
-            if not reader.sure:
-                every = max(1, round((coding.seconds or 0) / _MOST_KEYS))
-                keys = video.frames(film, keys=True, every=every, limits=self.job.limits)
-                for frame in keys:
-                    reader.see(frame)
+            self._search(film, coding, reader)
             outcomes.append(marking.outcome(reader.found()))
         return outcomes
+
+    def _search(self, film: Path, coding: VideoCoding, reader: watermark.Reader) -> None:
+        """Look on for the watermark: in a film that begins dark, or with little to see."""
+        keys = max(1, round((coding.seconds or 0) / _MOST_SAMPLES))
+        all_ = max(1, round((coding.frames or 0) / _MOST_SAMPLES))
+        for only_keys, every in ((True, keys), (False, all_)):
+            samples = video.frames(film, keys=only_keys, every=every, limits=self.job.limits)
+            for frame in samples:
+                if reader.sure:
+                    return
+                reader.see(frame)
 
     # ------------------------------------------------------------------ the rest
 
