@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -55,6 +55,11 @@ class Evidence:
     detail: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
     presence: Sequence[Sequence[float]] | None = None
+
+
+def left_open(marks: Iterable[str], reason: str) -> dict[str, Evidence]:
+    """Return evidence of marks that could not be looked for, though they were to be."""
+    return {mark: Evidence(mark=mark, status=Status.UNDETERMINED, detail=reason) for mark in marks}
 
 
 @dataclass(frozen=True, kw_only=True)

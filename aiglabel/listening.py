@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from aiglabel.errors import MediaError
-from aiglabel.evidence import Evidence, Status
+from aiglabel.evidence import Evidence, Status, left_open
 from aiglabel.key import Key
 from aiglabel.marks import audible
 from aiglabel.marks.watermark import MARK as WATERMARK
@@ -55,11 +55,7 @@ def listen(
         voices = policy.audible.own_voices
     except MediaError as error:
         problems.append(error)
-        reason = "the sound could not be decoded"
-        unread = {
-            name: Evidence(mark=name, status=Status.UNDETERMINED, detail=reason) for name in MARKS
-        }
-        return unread, {}
+        return left_open(MARKS, "the sound could not be decoded"), {}
     effort, seconds = policy.watermark.effort, _seconds(coding)
     labels = audible.Listener(coding.rate, seconds=seconds, voices=voices, effort=effort)
     marks = watermark.Listener(
@@ -76,7 +72,7 @@ def listen(
         whole = False
     found = [labels.evidence(), marks.evidence()]
     if not whole:
-        found = [left_open(one, "heard") for one in found]
+        found = [in_part(one, "heard") for one in found]
     facts = {
         "seconds": round(heard / coding.rate, 3), "rate": coding.rate,
         "channels": coding.channels, "codec": coding.codec,
@@ -125,7 +121,7 @@ def _seconds(coding: Coding) -> float | None:
     return None if coding.samples is None else coding.samples / coding.rate
 
 
-def left_open(evidence: Evidence, done: str) -> Evidence:
+def in_part(evidence: Evidence, done: str) -> Evidence:
     """What was not found in a part is open; what was found there is found."""
     if evidence.status is not Status.ABSENT:
         return evidence

@@ -1,11 +1,13 @@
 """Films, frame by frame, to all who look for marks in them: decoded in part, in constant memory.
 
-The first seconds are looked at frame by frame, for the visible label; of the rest, samples: all of
-a short film is decoded, of a long one only its key frames. The first sound track is listened to.
+The first seconds are looked at frame by frame, for the visible label; of the rest, samples: of a
+short film the frames that others are coded from are decoded, of a long one only key frames. The
+first sound track is listened to.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import Any
 
 from aiglabel import listening
 from aiglabel.errors import MediaError
-from aiglabel.evidence import Evidence, Status
+from aiglabel.evidence import Evidence, Status, left_open
 from aiglabel.key import Key
 from aiglabel.marks import audible, overlay
 from aiglabel.marks.watermark import MARK as WATERMARK
@@ -22,6 +24,7 @@ from aiglabel.marks.watermark import films as watermark
 from aiglabel.media import Limits, video
 from aiglabel.media.video_coding import Frame, VideoCoding
 from aiglabel.media.video_display import display_size
+from aiglabel.media.video_reading import OpenVideo
 from aiglabel.policy import Policy
 from aiglabel.signal.video import Detection
 
@@ -30,12 +33,11 @@ MARKS = (overlay.MARK, audible.MARK, WATERMARK)
 
 # Seconds from the start in which every frame is looked at for the label; it must show for two.
 _BEGINNING = 2.6
-# Seconds up to which all of a film is decoded, and frames that are looked at about, of either.
+# Seconds up to which more than key frames are decoded, and frames that are looked at about.
 _SHORT = 60.0
 _FRAMES = 120
-# Seconds at the start in which key frames are counted.
-_COUNTED = 30.0
-_APART = 1 << 40
+_ROUNDED = 0.002  # seconds by which containers round times
+_LATER = 1 << 40
 
 
 def watch(
@@ -68,25 +70,26 @@ def watch(
         ``sound`` (whether there is any); as far as they are known.
     """
     try:
-        coding = video.probe(film, limits=limits)
+        given = video.look(film, limits=limits)
     except MediaError as error:
         problems.append(error)
-        return {name: _unseen(name, "the film could not be decoded") for name in MARKS}, {}
+        return left_open(MARKS, "the film could not be decoded"), {}
+    coding = given.coding
     labels = overlay.Watcher(coding, policy.overlay)
     marks = watermark.Watcher(keys, effort=policy.watermark.effort)
     whole = True
     try:
-        for frame, of_beginning in _frames(film, coding, limits):
+        for frame, sampled in _frames(given):
             labels.see(frame)
-            if not of_beginning or frame.number % _step(coding) == 0:
+            if sampled:
                 marks.see(frame)
     except MediaError as error:
         problems.append(error)
         whole = False
     found = [labels.evidence(), marks.evidence()]
     if not whole:
-        found = [listening.left_open(one, "seen") for one in found]
-    heard = _heard(film, coding, policy, keys, limits, problems)
+        found = [listening.in_part(one, "seen") for one in found]
+    heard = _heard(given, policy, keys, problems)
     width, height = display_size(coding)
     facts = {
         "width": width, "height": height, "seconds": coding.seconds,
@@ -107,45 +110,35 @@ def detect(film: Path, keys: Sequence[Key], *, effort: str, limits: Limits) -> l
     MediaError
         When the film cannot be decoded, or shows no frame.
     """
-    coding = video.probe(film, limits=limits)
     marks = watermark.Watcher(keys, effort=effort)
-    for frame, of_beginning in _frames(film, coding, limits):
-        if not of_beginning or frame.number % _step(coding) == 0:
+    for frame, sampled in _frames(video.look(film, limits=limits)):
+        if sampled:
             marks.see(frame)
     if not (found := marks.found()):
         raise MediaError("there is no frame to look at")
     return found
 
 
-def _frames(film: Path, coding: VideoCoding, limits: Limits) -> Iterator[tuple[Frame, bool]]:
-    """Yield frames to look at, and whether each is of the beginning: all of that, then samples."""
-    step, last = _step(coding), 0.0
-    for frame in video.frames(film, seconds=_BEGINNING, limits=limits):
-        yield frame, True
+def _frames(given: OpenVideo) -> Iterator[tuple[Frame, bool]]:
+    """Yield all frames of the beginning, then samples, and whether each is one of the samples."""
+    length = given.coding.seconds
+    apart = min(length or _SHORT, _SHORT) / _FRAMES
+    due = last = -math.inf
+    for frame in video.frames(given, seconds=_BEGINNING):
         last = frame.time
-    if coding.seconds is not None and coding.seconds <= _BEGINNING:
+        sampled = last >= due
+        due = last + apart - _ROUNDED if sampled else due
+        yield frame, sampled
+    if length is not None and length <= _BEGINNING:
         return
-    if _short(coding):
-        rest = video.frames(film, start=last, every=step, limits=limits)
+    if length is None or length <= _SHORT:
+        rest = video.frames(given, start=last, which="references", apart=apart)
     else:
-        count = sum(1 for _ in video.frames(film, seconds=_COUNTED, keys=True, limits=limits))
-        assert coding.seconds is not None
-        every = max(1, round(max(count, 1) * coding.seconds / _COUNTED / _FRAMES))
-        rest = video.frames(film, keys=True, every=every, limits=limits)
+        rest = video.frames(given, which="keys", apart=length / _FRAMES)
     for frame in rest:
         if frame.time > last:
             # Numbers of their own: they do not follow those of the beginning.
-            yield replace(frame, number=frame.number + _APART), False
-
-
-def _short(coding: VideoCoding) -> bool:
-    return coding.seconds is None or coding.seconds <= _SHORT
-
-
-def _step(coding: VideoCoding) -> int:
-    """Every how manieth frame is looked at for the watermark, where all are decoded."""
-    frames = min(coding.frames or _FRAMES, round(_SHORT * float(coding.rate or 30)))
-    return max(1, round(frames / _FRAMES))
+            yield replace(frame, number=frame.number + _LATER), True
 
 
 def _sounds(coding: VideoCoding) -> bool:
@@ -153,15 +146,10 @@ def _sounds(coding: VideoCoding) -> bool:
 
 
 def _heard(
-    film: Path,
-    coding: VideoCoding,
-    policy: Policy,
-    keys: Sequence[Key],
-    limits: Limits,
-    problems: list[MediaError],
+    given: OpenVideo, policy: Policy, keys: Sequence[Key], problems: list[MediaError]
 ) -> dict[str, Evidence]:
     """Listen to the first sound track."""
-    if not _sounds(coding):
+    if not _sounds(given.coding):
         return {
             name: Evidence(mark=name, status=Status.ABSENT, detail="The film has no sound.")
             for name in listening.MARKS
@@ -169,14 +157,13 @@ def _heard(
     with TemporaryDirectory(prefix="aiglabel-") as folder:
         path = Path(folder) / "sound.wav"
         try:
-            video.extract_sound(film, path, limits=limits)
+            video.extract_sound(given, path)
         except MediaError as error:
             problems.append(error)
-            return {
-                name: _unseen(name, "the sound could not be decoded") for name in listening.MARKS
-            }
-        source = replace(limits, max_bytes=max(limits.max_bytes, path.stat().st_size))
-        heard, _ = listening.listen(path, policy, keys, limits=source, problems=problems)
+            return left_open(listening.MARKS, "the sound could not be decoded")
+        most = max(given.limits.max_bytes, path.stat().st_size)
+        limits = replace(given.limits, max_bytes=most)
+        heard, _ = listening.listen(path, policy, keys, limits=limits, problems=problems)
     return heard
 
 
@@ -196,7 +183,3 @@ def _joined(seen: Evidence, heard: Evidence) -> Evidence:
     where = f"sound track, {heard.where}" if heard.where else "sound track"
     detail = f"in the sound track alone: {heard.detail}"
     return replace(heard, where=where, detail=detail, facts={**heard.facts, "sound": told})
-
-
-def _unseen(mark: str, reason: str) -> Evidence:
-    return Evidence(mark=mark, status=Status.UNDETERMINED, detail=reason)

@@ -31,7 +31,7 @@ Luma = NDArray[np.uint8]
 WINDOWS, KEYS = 4, (10, 40)  # keys in the quick and in the full run
 JOBS = 130
 _QUICK_SECONDS = 12.0  # and what a window that was begun still takes
-_FRAMES, _EVERY = (5, 25), 2
+_FRAMES, _APART = (5, 25), 1 / 12
 _SHAPE = (360, 640)
 _TURNS, _SCALES = (-20.0, 20.0), (0.6, 1.4)
 
@@ -60,7 +60,7 @@ def job(clips: list[Clip], number: int, *, keys: int, until: float = np.inf) -> 
         kind, name, frames = _window(number + index, clips, rng)
         viewer = video.Viewer()
         for at, frame in enumerate(frames):
-            viewer.see(frame, at / 12)
+            viewer.see(frame, at * _APART)
         for found in viewer.found(drawn, effort="full"):
             margin = found.statistic / found.threshold
             looks.append(Look(kind, name, margin, found.present, found.payload is not None))
@@ -98,7 +98,7 @@ def _piece(clip: Clip, count: int, rng: np.random.Generator) -> list[Luma]:
         cover = clip.cover(Path(folder))
         start = float(rng.uniform(0, max(clip.seconds - 0.5, 0.0)))
         frames: list[Luma] = []
-        for frame in media.frames(cover, start=start, every=_EVERY):
+        for frame in media.frames(cover, start=start, apart=_APART):
             frames.append(_small(frame.y))
             if len(frames) == count:
                 break

@@ -16,6 +16,7 @@ import aiglabel as agl
 from aiglabel.key import Key
 from aiglabel.marks.watermark.films import Marking
 from aiglabel.media import ffmpeg, video
+from aiglabel.media.ffmpeg_video import in_words
 from aiglabel.media.video_coding import Frame, VideoTarget
 from aiglabel.media.video_encoders import planned
 from benchmarks import films, video_memory
@@ -188,7 +189,7 @@ def plain(source: Path, made: Path, target: VideoTarget) -> list[str]:
     base = coding.time_base
     return [
         "-i", str(source), "-map", "0", "-c", "copy",
-        *(part for key, value in options.items() for part in (f"-{key}", str(value))),
+        *in_words(options),
         "-fps_mode", "passthrough", "-enc_time_base:v:0", f"{base.numerator}:{base.denominator}",
         "-movflags", "+faststart", str(made),
     ]  # fmt: skip

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -638,6 +639,10 @@ def program(*arguments: object, **environment: str) -> subprocess.Popen[bytes]:
         [sys.executable, "-m", "aiglabel", *map(str, arguments)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **environment},
         start_new_session=True,
+        # A shell's background jobs ignore Ctrl-C, and so would what they start.
+        preexec_fn=None if os.name == "nt" else partial(
+            signal.signal, signal.SIGINT, signal.default_int_handler
+        ),
     )  # fmt: skip
 
 

@@ -94,7 +94,7 @@ def test_the_film_moves_sounds_and_is_on_the_sheet(tmp_path: Path) -> None:
     assert (coding.codec, coding.width, coding.height) == ("h264", 1280, 720)
     assert 4 < (coding.seconds or 0) < 5
     assert [track.kind for track in coding.tracks] == ["video", "audio"]
-    first, *_, last = video.frames(path, every=20)
+    first, *_, last = video.frames(path, apart=0.6)
     assert np.abs(last.y.astype(int) - first.y).mean() > 5
     assert 16 <= first.y.min() < 60 < 150 < first.y.max() <= 235
     again = tmp_path / "again.mp4"

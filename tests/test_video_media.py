@@ -317,13 +317,21 @@ def test_parts_and_samples_of_a_film(tmp_path: Path) -> None:
     times = [f.time for f in video.frames(src)]
     assert times == pytest.approx([n / 25 for n in range(30)])
     assert [f.time for f in video.frames(src, start=0.5, seconds=0.2)] == times[13:18]
-    assert [f.time for f in video.frames(src, every=7)] == times[::7]
-    assert [f.time for f in video.frames(src, keys=True)] == times[::5]
-    assert [f.time for f in video.frames(src, keys=True, every=2)] == times[::10]
+    assert [f.time for f in video.frames(src, apart=0.28)] == times[::7]
+    assert [f.time for f in video.frames(src, which="keys")] == times[::5]
+    assert [f.time for f in video.frames(src, which="keys", apart=0.4)] == times[::10]
+    found = [f.time for f in video.frames(src, which="references")]
+    assert set(times[::5]) < set(found) < set(times)
+    rare = list(video.frames(src, which="references", apart=0.3))
+    assert np.diff([f.time for f in rare]).min() >= 0.3 - 1e-3
+    same = {f.time: f for f in video.frames(src)}
+    assert all(np.array_equal(f.y, same[f.time].y) for f in rare)
+    late = clip(tmp_path / "a.mkv", "libx264 -g 5", "-output_ts_offset", "7", rate="25", count=30)
+    times = [f.time for f in video.frames(late)]
+    assert times[0] == video.probe(late).begins == pytest.approx(7)
+    assert [f.time for f in video.frames(late, start=7.5, seconds=0.2)] == times[13:18]
     held = list(video.frames(src))
     assert not np.array_equal(held[0].y, held[-1].y)  # every frame has memory of its own
-    with pytest.raises(MediaError):
-        next(video.frames(src, every=0))
 
 
 # ---------------------------------------------------------------------- hostile and failing

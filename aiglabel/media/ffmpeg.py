@@ -226,11 +226,15 @@ class Job:
             raise CorruptMedia(f"ffmpeg failed: {_reason(said)}")
         return said
 
-    def close(self) -> None:
-        """End the process, whatever it does."""
+    def kill(self) -> None:
+        """End the process, whatever it does; who reads from it or writes to it then wakes up."""
         self._over.set()
         self.process.kill()
         self.process.wait()
+
+    def close(self) -> None:
+        """End the process and its pipes, which no thread may use any more."""
+        self.kill()
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             if pipe:
                 with suppress(OSError):

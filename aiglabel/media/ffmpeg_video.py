@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from aiglabel.containers.sniff import VideoFormat
 from aiglabel.errors import CorruptMedia, MediaError, ResourceLimit
@@ -22,8 +22,11 @@ from aiglabel.media.limits import Limits
 from aiglabel.media.video_coding import Colour, Track, VideoCoding, worked_in
 from aiglabel.media.video_whole import ISOBMFF
 
+Which = Literal["all", "references", "keys"]
+
 STALL_S = 120.0
 _LOOK_S = 60.0
+_ROUNDED = 0.002  # seconds by which containers round times
 _MOST_TRACKS = 128
 _MOST_AT_ONCE = 768 << 20  # bytes; the greatest frame that `Limits` let through has 750 million
 _DEMUXERS = {VideoFormat.MKV: "matroska", VideoFormat.WEBM: "matroska"}
@@ -160,7 +163,7 @@ def _coding(said: str, container: VideoFormat, limits: Limits) -> VideoCoding:
     tick, rate, variable = _times(fields)
     pixels, colour, order = _pixels(fields, side)
     planar, lost = worked_in(pixels)
-    seconds = _seconds(said, container)
+    begins, seconds = _span(said, container)
     turned = _ROTATION.search(side)
     aspect = re.search(r"SAR (\d{1,9}):(\d{1,9})", ", ".join(fields))
     notes = [lost] if lost else []
@@ -177,6 +180,7 @@ def _coding(said: str, container: VideoFormat, limits: Limits) -> VideoCoding:
         -float(turned[1]) % 360 if turned else 0.0,
         rate,
         variable,
+        begins,
         seconds,
         round(seconds * rate) if seconds and rate else None,
         colour,
@@ -309,13 +313,15 @@ def _lost_side_data(side: str) -> list[str]:
     return [f"{name} are not kept" for word, name in kinds.items() if word.lower() in side.lower()]
 
 
-def _seconds(said: str, container: VideoFormat) -> float | None:
+def _span(said: str, container: VideoFormat) -> tuple[float, float | None]:
+    """Return when the file begins, and its length."""
     found = re.match(r"(\d{1,6}):(\d\d):(\d\d\.\d+)", said)
     seconds = int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3]) if found else 0.0
-    start = re.match(r"[^\n]*, start: (\d{1,6}\.\d+)", said)
-    if start and container in _FROM_ZERO:
-        seconds = max(0.0, round(seconds - float(start[1]), 6))
-    return seconds or None
+    start = re.match(r"[^\n]*, start: (-?\d{1,9}\.\d+)", said)
+    begins = float(start[1]) if start else 0.0
+    if container in _FROM_ZERO:
+        seconds = max(0.0, round(seconds - max(begins, 0.0), 6))
+    return begins, seconds or None
 
 
 def _rest(said: str, tracks: list[Track]) -> int | None:
@@ -336,8 +342,8 @@ def reading(
     coding: VideoCoding,
     *,
     start: float = 0.0,
-    keys: bool = False,
-    every: int = 1,
+    apart: float = 0.0,
+    which: Which = "all",
     count: int | None = None,
 ) -> Iterator[ffmpeg.Job]:
     """Run an ffmpeg that sends the frames as NUT, each at its own time.
@@ -347,20 +353,23 @@ def reading(
     path : str
     coding : VideoCoding
     start : float
-        Seconds to leave out.
-    keys : bool
-        Only key frames; the others are not decoded.
-    every : int
-        Only each n-th.
+        Frames before are left out; seconds on the clock of the file.
+    apart : float
+        Seconds from one frame to the next, at least.
+    which : {"all", "references", "keys"}
+        Frames that are decoded: all; those that others need; those that need no other.
     count : int, optional
         How many at most.
     """
     options = source_options(coding.container)
-    if keys:
-        options["skip_frame"] = "nokey"
-    if start > 0:
-        options["ss"] = f"{start:.6f}"
-    filters = [f"select='not(mod(n,{every}))'"] if every > 1 else []
+    if which != "all":
+        options["skip_frame"] = {"references": "noref", "keys": "nokey"}[which]
+    if start > coding.begins:
+        options["ss"] = f"{start - coding.begins:.6f}"  # it counts from there
+    filters = []
+    if apart > 0:
+        least = max(apart - _ROUNDED, apart / 2)
+        filters = [f"select='isnan(prev_selected_t)+gte(t-prev_selected_t,{least:.6f})'"]
     # The same range on both sides: what is full range stays so.
     full = coding.colour.range == "pc"
     sides = ":in_range=full:out_range=full" if full else ""
@@ -375,8 +384,9 @@ def reading(
         "enc_time_base": f"{coding.time_base.numerator}:{coding.time_base.denominator}",
         # A table of all frames would grow with the film.
         "write_index": 0,
-        # Frames that wait for the pipe take memory and save no time.
+        # Frames that wait for the pipe, or are copied in small pieces, take time or memory.
         "thread_queue_size": 1,
+        "avioflags": "direct",
     }
     if count is not None:
         target["frames:v"] = count

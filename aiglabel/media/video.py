@@ -16,20 +16,24 @@ import errno
 import logging
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 
-from aiglabel.errors import AigLabelError, MediaError
+from aiglabel.errors import AigLabelError
 from aiglabel.media import ffmpeg_video, video_sound
 from aiglabel.media.atomic import Source, atomic_file, synced
+from aiglabel.media.ffmpeg_video import Which
 from aiglabel.media.limits import Limits
 from aiglabel.media.sound_reading import blaming
 from aiglabel.media.video_coding import Frame, VideoCoding, VideoTarget
-from aiglabel.media.video_reading import FrameReader, opened, remedied
+from aiglabel.media.video_reading import FrameReader, OpenVideo, opened, remedied
 from aiglabel.media.video_writing import Change, Progress, Written, produce, room_for
+
+Film = Source | OpenVideo
+"""A source, or a film that was `look`ed at, which is not looked at again."""
 
 logger = logging.getLogger(__name__)
 
@@ -58,15 +62,21 @@ def probe(src: Source, *, limits: Limits | None = None) -> VideoCoding:
         return given.coding
 
 
+def look(path: str | os.PathLike[str], *, limits: Limits | None = None) -> OpenVideo:
+    """Look at a film on disk once, for all that is asked of it next; raises as `probe`."""
+    with opened(path, limits or Limits()) as given:
+        return given
+
+
 def frames(
-    src: Source,
+    src: Film,
     *,
     start: float = 0.0,
     seconds: float | None = None,
-    every: int = 1,
-    keys: bool = False,
+    apart: float = 0.0,
+    which: Which = "all",
     limits: Limits | None = None,
-) -> Iterator[Frame]:
+) -> Generator[Frame, None, None]:
     """Yield frames as they are stored (not turned), in constant memory.
 
     Each has memory of its own, free when it is no longer held. Closing the generator ends the
@@ -74,15 +84,16 @@ def frames(
 
     Parameters
     ----------
-    src : path, bytes or open binary file
+    src : path, bytes, open binary file, or what `look` gave
     start : float
         Frames before are left out; seconds on the clock of the file.
     seconds : float, optional
         How much of the film is read, from `start` or the first frame, whichever is later.
-    every : int
-        Only each n-th frame (of the key frames, with `keys`).
-    keys : bool
-        Only key frames, which costs little: the others are not decoded.
+    apart : float
+        Seconds from one frame to the next, at least: samples of a film.
+    which : {"all", "references", "keys"}
+        Frames that are decoded, where the codec tells: "references", which others are coded from,
+        take about half the time of all, "keys", which stand for themselves, next to none.
     limits : Limits, optional
 
     Raises
@@ -90,11 +101,10 @@ def frames(
     MediaError
         As `probe`, from the first step on, and where frames are damaged or none is there.
     """
-    if every < 1:
-        raise MediaError(f"every {every}th frame cannot be read", remedy="Give 1 or more")
-    with opened(src, limits or Limits()) as given, blaming(src), remedied():
+    with opened(src, limits or Limits()) as given, blaming(given.source), remedied():
         coding = given.coding
-        with ffmpeg_video.reading(given.path, coding, start=start, keys=keys, every=every) as job:
+        reading = ffmpeg_video.reading(given.path, coding, start=start, apart=apart, which=which)
+        with reading as job:
             reader = FrameReader(job, given)
             while True:
                 picture = np.empty(reader.size, np.uint8)
@@ -111,7 +121,7 @@ def frames(
 
 
 def transcode(
-    src: Source,
+    src: Film,
     dst: str | os.PathLike[str],
     change: Change,
     *,
@@ -128,7 +138,7 @@ def transcode(
 
     Parameters
     ----------
-    src : path, bytes or open binary file
+    src : path, bytes, open binary file, or what `look` gave
     dst : path
         A reader sees the old file or the whole new one. It may be `src`.
     change : callable
@@ -177,16 +187,15 @@ def transcode(
                     given, temporary, change, target or VideoTarget(), sound, folder, progress
                 )
         except AigLabelError as exc:
-            raise exc.at(src if isinstance(src, str | os.PathLike) else None) from None
+            source = given.source
+            raise exc.at(source if isinstance(source, str | os.PathLike) else None) from None
         synced(temporary)
     for note in written.notes:
         logger.info("%s: %s", os.fspath(dst), note)
     return written
 
 
-def extract_sound(
-    src: Source, dst: str | os.PathLike[str], *, limits: Limits | None = None
-) -> float:
+def extract_sound(src: Film, dst: str | os.PathLike[str], *, limits: Limits | None = None) -> float:
     """Write the first sound track as WAV, and return when it begins, seconds on the film's clock.
 
     `transcode` puts the file, labelled, back to that time.
@@ -196,7 +205,7 @@ def extract_sound(
     MediaError
         There is no sound, or it cannot be decoded.
     """
-    with opened(src, limits or Limits()) as given, blaming(src), remedied():
+    with opened(src, limits or Limits()) as given, blaming(given.source), remedied():
         video_sound.extract(given, Path(dst))
         index = next(t.index for t in given.coding.tracks if t.kind == "audio")
         return video_sound.begins(given, index)

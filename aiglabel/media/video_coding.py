@@ -194,6 +194,8 @@ class VideoCoding:
         The mean rate is not the usual one: frames stand for different times.
     time_base : Fraction
         Seconds a tick.
+    begins : float
+        When the file's first track begins, seconds on its clock.
     seconds : float, optional
         Length of the file.
     frames : int, optional
@@ -223,6 +225,7 @@ class VideoCoding:
     rotation: float = 0.0
     rate: Fraction | None = None
     variable: bool = False
+    begins: float = 0.0
     seconds: float | None = None
     frames: int | None = None
     colour: Colour = field(default_factory=Colour)

@@ -44,7 +44,7 @@ _LEVELS = (10, 11, 12, 13, 20, 21, 22, 30, 31, 32, 40, 41, 42, 50, 51, 52)
 
 
 def begin(
-    src: str | os.PathLike[str],
+    src: str | os.PathLike[str] | OpenVideo,
     dst: str | os.PathLike[str],
     change: Change,
     *,
@@ -56,8 +56,10 @@ def begin(
 
     Parameters
     ----------
-    src, dst : path
-        MP4 or QuickTime. `dst` is overwritten, and not forced to disk.
+    src : path, or what `video.look` gave
+        MP4 or QuickTime.
+    dst : path
+        Overwritten, and not forced to disk.
     change : callable
         Gets each `Frame` of the beginning, as in `video.transcode`. It may be called for more
         frames than those of the first `seconds`.
@@ -84,7 +86,7 @@ def begin(
     try:
         with ExitStack() as stack:
             given = stack.enter_context(opened(src, limits or Limits()))
-            file, out = stack.enter_context(copying(src, dst))
+            file, out = stack.enter_context(copying(given.path, dst))
             room_for(Path(dst), given)
             start = _start(given, file, seconds)
             stream, written = _encoded(given, start, change, progress, Path(dst))
@@ -124,7 +126,6 @@ def _encoded(
         "bf:v:0": 0, "level:v:0": _level(start.configuration.level),
         "x264-params": f"sps-id={number}:aud=1:repeat-headers=1:annexb=1:stitchable=1",
     }  # fmt: skip
-    arguments = [part for key, value in options.items() for part in (f"-{key}", str(value))]
     path = dst.with_name(f"{dst.name}.h264")
     try:
         with ExitStack() as stack:
@@ -133,7 +134,8 @@ def _encoded(
             )
             reader = FrameReader(job, given)
             command = ["-y", "-f", "nut", "-copyts", "-noautorotate", "-i", "pipe:0"]
-            command += ["-map", "0:v:0", *arguments, "-f", "h264", f"file:{path}"]
+            command += ["-map", "0:v:0", *ffmpeg_video.in_words(options)]
+            command += ["-f", "h264", f"file:{path}"]
             writer = stack.enter_context(
                 ffmpeg.running(command, stdin=subprocess.PIPE, stall=STALL_S, exe=plan.exe)
             )

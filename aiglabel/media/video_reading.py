@@ -32,19 +32,26 @@ _USUAL_RATE, _MOST_RATE = Fraction(25), Fraction(999)
 
 @dataclass(frozen=True)
 class OpenVideo:
-    """A film that was looked at: a path for ffmpeg, and how it is coded."""
+    """A film that was looked at: a path for ffmpeg, and how it is coded.
+
+    `source` is what it was opened from, which errors name.
+    """
 
     path: str
     coding: VideoCoding
     limits: Limits
+    source: Source
 
 
 @contextmanager
-def opened(src: Source, limits: Limits) -> Iterator[OpenVideo]:
-    """Look at a source; bytes become a temporary file.
+def opened(src: Source | OpenVideo, limits: Limits) -> Iterator[OpenVideo]:
+    """Look at a source; bytes become a temporary file. One that was looked at is taken as it is.
 
     ``Limits.max_bytes`` is for what is held in memory: a film on disk may be larger.
     """
+    if isinstance(src, OpenVideo):
+        yield src
+        return
     with ExitStack() as stack:
         with blaming(src), remedied():
             given = _open(src, limits, stack)
@@ -84,7 +91,7 @@ def _open(src: Source, limits: Limits, stack: ExitStack) -> OpenVideo:
             f"the film is {coding.seconds:.0f} s long, the limit is {limits.max_seconds:.0f} s",
             remedy="Raise Limits.max_seconds if the file is trusted",
         )
-    return OpenVideo(path, coding, limits)
+    return OpenVideo(path, coding, limits, src)
 
 
 class FrameReader:

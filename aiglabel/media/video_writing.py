@@ -86,7 +86,8 @@ def produce(
         job = stack.enter_context(ffmpeg_video.reading(given.path, given.coding))
         reader = FrameReader(job, given)
         arguments = [
-            *(["-f", "nut", "-copyts", "-noautorotate", *turned, "-i", "pipe:0"]),
+            *(["-f", "nut", "-thread_queue_size", "1", "-copyts", "-noautorotate", *turned]),
+            *("-i", "pipe:0"),
             *("-copyts", *video_tracks.input_options(given.coding.container)),
             *("-i", f"file:{given.path}"),
             *(sound.arguments() if sound else []),
@@ -134,8 +135,8 @@ def carry(
                 progress(time - first, coding.seconds)
         belt.finish()
     except BaseException:
-        reader.job.close()
-        writer.close()
+        reader.job.kill()
+        writer.kill()
         raise
     finally:
         belt.stop()
@@ -285,8 +286,7 @@ def _output(coding: VideoCoding, plan: Plan, target: VideoTarget) -> list[str]:
         ticks = coding.time_base.denominator
         options |= {"movflags": flags, "video_track_timescale": ticks, "movie_timescale": ticks}
     options |= dict(target.options)
-    arguments = [part for key, value in options.items() for part in (f"-{key}", str(value))]
-    return [*arguments, "-f", video_tracks.muxer(plan.container)]
+    return [*ffmpeg_video.in_words(options), "-f", video_tracks.muxer(plan.container)]
 
 
 def coded_as(coding: VideoCoding, plan: Plan) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +26,7 @@ from aiglabel.marks.watermark import films as watermark
 from aiglabel.media import sound, video, video_partial
 from aiglabel.media.sound_coding import Coding
 from aiglabel.media.video_coding import Frame, VideoCoding, VideoTarget
+from aiglabel.media.video_reading import OpenVideo
 from aiglabel.media.video_writing import Progress
 from aiglabel.pipeline.job import LOST_CREDENTIALS, Clock, Job, broken_credentials
 from aiglabel.pipeline.sounds import SoundJob, SoundMarks, SoundSource, too_little
@@ -112,10 +114,11 @@ class _Film:
 
     def _marked(self, clock: Clock) -> tuple[Path, list[Outcome], list[str]]:
         """Mark and encode, the stronger where the encoder leaves too little of a watermark."""
-        coding = video.probe(self.src, limits=self.job.limits)
-        if self._brief and (begun := self._begun(coding, clock)):
+        given = video.look(self.src, limits=self.job.limits)
+        coding = given.coding
+        if self._brief and (begun := self._begun(given, clock)):
             return begun
-        track = _Track.of(self, coding, clock)
+        track = _Track.of(self, given, clock)
         refused = watermark.refusal(coding) if self.policy.watermark.enabled else None
         bright = loud = self.policy.watermark.strength
         while True:
@@ -127,10 +130,11 @@ class _Film:
             with clock.step("sound"):
                 voice = track.marked(loud) if track else None
             with clock.step("mark and encode"):
-                film, notes = self._transcoded(caption, marking, voice)
+                film, notes = self._transcoded(given, caption, marking, voice)
             with clock.step("read back"):
-                outcomes = self._read_back(film, caption, marking)
-                heard = track.read_back(film) if track else []
+                made = video.look(film, limits=self.job.limits)
+                outcomes = self._read_back(made, caption, marking)
+                heard = track.read_back(made) if track else []
             loud = (track and track.strength) or loud
             tried = bright, loud
             if marking is not None and marking.changed and not outcomes[-1].written:
@@ -153,22 +157,22 @@ class _Film:
         return policy.overlay.enabled and not (long or other)
 
     def _begun(
-        self, coding: VideoCoding, clock: Clock
+        self, given: OpenVideo, clock: Clock
     ) -> tuple[Path, list[Outcome], list[str]] | None:
         """Mark the beginning, and encode no more; None where the rest cannot safely follow it."""
-        caption, film = self._caption(coding), self.folder / "film"
+        caption, film = self._caption(given.coding), self.folder / "film"
         assert caption is not None
         try:
             with clock.step("mark and encode"):
                 written = video_partial.begin(
-                    self.src, film, caption.burn, seconds=self.policy.film.seconds,
-                    progress=self.job.progress, limits=self.job.limits,
+                    given, film, caption.burn, seconds=self.policy.film.seconds,
+                    progress=self.job.progress,
                 )  # fmt: skip
         except MediaError as error:  # what is wrong with the film is told when all of it is read
             logger.info("the film is encoded as a whole: %s", error.reason)
             return None
         with clock.step("read back"):
-            outcomes = self._read_back(film, caption, None)
+            outcomes = self._read_back(video.look(film, limits=self.job.limits), caption, None)
         return film, outcomes, list(written.notes)
 
     def _caption(self, coding: VideoCoding) -> Caption | None:
@@ -180,7 +184,11 @@ class _Film:
         return Caption(coding, self.policy.overlay, self.policy.film)
 
     def _transcoded(
-        self, caption: Caption | None, marking: watermark.Marking | None, voice: Path | None
+        self,
+        given: OpenVideo,
+        caption: Caption | None,
+        marking: watermark.Marking | None,
+        voice: Path | None,
     ) -> tuple[Path, list[str]]:
         film = self.folder / "film"
 
@@ -192,48 +200,44 @@ class _Film:
 
         target = replace(self.job.film or VideoTarget(), container=self.fmt)
         written = video.transcode(
-            self.src, film, change, target=target, audio=voice, overwrite=True,
-            progress=self.job.progress, limits=self.job.limits,
+            given, film, change, target=target, audio=voice, overwrite=True,
+            progress=self.job.progress,
         )  # fmt: skip
         return film, list(written.notes)
 
     def _read_back(
-        self, film: Path, caption: Caption | None, marking: watermark.Marking | None
+        self, made: OpenVideo, caption: Caption | None, marking: watermark.Marking | None
     ) -> list[Outcome]:
         """Look at what was made; a mark that the encoder destroyed is not called written."""
-        coding = video.probe(film, limits=self.job.limits)
         reader = watermark.Reader(self.job.payload, key=self.job.key)
-        outcomes = []
+        early = marking is not None and marking.clearest < _READ_BACK
+        outcomes, begun = [], False
 
-        def begins() -> Iterator[Frame]:
-            for frame in video.frames(film, seconds=_READ_BACK, limits=self.job.limits):
-                if marking:
+        def beginning() -> Iterator[Frame]:
+            for frame in video.frames(made, seconds=_READ_BACK):
+                if early:
                     reader.see(frame)
                 yield frame
 
         if caption:
             put = caption.outcome()
-            if put.written and not overlay.holds_film(caption, begins(), coding):
+            if put.written and not overlay.holds_film(caption, beginning(), made.coding):
                 detail = f"{put.detail}; lost in encoding"
                 put = replace(put, written=False, detail=detail)
             outcomes.append(put)
-        else:
-            list(begins())
+            begun = put.written and early
         if marking:
-            self._search(film, coding, reader)
+            # Where the mark is clearest, then all over the film.
+            length = made.coding.seconds or 0.0
+            start = made.coding.begins + min(marking.clearest, max(length - _READ_BACK, 0.0))
+            looks = [video.frames(made, start=start, seconds=_READ_BACK)] if not begun else []
+            looks.append(video.frames(made, apart=length / _MOST_SAMPLES, which="references"))
+            for look in looks:
+                with closing(look) as frames:
+                    while not reader.sure and (frame := next(frames, None)):
+                        reader.see(frame)
             outcomes.append(marking.outcome(reader.found()))
         return outcomes
-
-    def _search(self, film: Path, coding: VideoCoding, reader: watermark.Reader) -> None:
-        """Look on for the watermark: in a film that begins dark, or with little to see."""
-        keys = max(1, round((coding.seconds or 0) / _MOST_SAMPLES))
-        all_ = max(1, round((coding.frames or 0) / _MOST_SAMPLES))
-        for only_keys, every in ((True, keys), (False, all_)):
-            samples = video.frames(film, keys=only_keys, every=every, limits=self.job.limits)
-            for frame in samples:
-                if reader.sure:
-                    return
-                reader.see(frame)
 
     # ------------------------------------------------------------------ the rest
 
@@ -283,12 +287,12 @@ class _Track:
     refused: Sequence[Outcome] = ()
 
     @classmethod
-    def of(cls, film: _Film, coding: VideoCoding, clock: Clock) -> _Track | None:
+    def of(cls, film: _Film, given: OpenVideo, clock: Clock) -> _Track | None:
         """Take the sound out of a film; None where nothing is to be done to it."""
         policy = film.policy
         speaks = policy.film.speak
         marks = policy.watermark.enabled and policy.film.sound
-        if not (speaks or marks) or not any(one.kind == "audio" for one in coding.tracks):
+        if not (speaks or marks) or not any(one.kind == "audio" for one in given.coding.tracks):
             return None
         # Inserted words would move the sound against the pictures: they are laid over it.
         asked = policy.changed(
@@ -302,7 +306,7 @@ class _Track:
         file = film.folder / "sound.wav"
         with clock.step("sound"):
             try:
-                video.extract_sound(film.src, file, limits=job.limits)
+                video.extract_sound(given, file)
             except CorruptMedia as error:
                 error.reason = f"the sound of the film cannot be decoded: {error.reason}"
                 error.remedy = "Have it copied as it is: film.sound = false in the policy"
@@ -330,13 +334,13 @@ class _Track:
         known = self.job.strengths(self.coding)
         return known[known.index(strength) :] if strength in known else known
 
-    def read_back(self, film: Path) -> Sequence[Outcome]:
+    def read_back(self, made: OpenVideo) -> Sequence[Outcome]:
         """Listen to the sound of the finished film."""
         if self.refused:
             return self.refused
         assert self.marks is not None
         path = self.folder / "finished.wav"
-        video.extract_sound(film, path, limits=self.job.limits)
+        video.extract_sound(made, path)
         heard = self.job.read_back(path, self.marks)
         path.unlink()
         return heard

@@ -22,7 +22,6 @@ from aiglabel.marks.overlay.mark import MARK
 from aiglabel.marks.overlay.sighting import LEAST_STEP, LIKENESS, Sighting, reduced
 from aiglabel.marks.overlay.template import Gray
 from aiglabel.marks.overlay.when import When, usual_seconds
-from aiglabel.marks.overlay.wording import elements
 from aiglabel.media.video_coding import Frame, VideoCoding
 from aiglabel.media.video_display import (
     REFERENCE_WHITE,
@@ -121,7 +120,6 @@ class Caption:
         layout = self.layout
         if layout is None or not self._frames:
             return Outcome(mark=MARK, written=False, detail=f"not drawn: {self._problem}")
-        ink_height = layout.block.ink_height
         spans = self._closed()
         shown = ", ".join(f"{start:g} to {stop:g} s" for start, stop in spans)
         if self.when.end and self.coding.seconds is None and not self.when.whole:
@@ -129,19 +127,8 @@ class Caption:
         return Outcome(
             mark=MARK,
             written=True,
-            detail=f"'{self.style.text}' at {self.style.position}, letters {ink_height} px high,"
-            f" shown from {shown}",
-            facts={
-                "text": self.style.text,
-                "lines": list(layout.text_lines),
-                "box": list(layout.box),
-                "ink_height": ink_height,
-                "height_ratio": round(ink_height / min(layout.width, layout.height), 4),
-                "contrast": round(min(self._contrast), 2),
-                "elements": elements(self.style.text),
-                "spans": spans,
-                "frames": self._frames,
-            },
+            detail=f"{layout.detail}, shown from {shown}",
+            facts={**layout.facts(min(self._contrast)), "spans": spans, "frames": self._frames},
         )
 
     def _closed(self) -> list[list[float]]:

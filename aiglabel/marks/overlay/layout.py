@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from aiglabel.errors import LabelError
 from aiglabel.marks.overlay.typeset import Block, Mask, check, em_for, typeset, wrap
+from aiglabel.marks.overlay.wording import elements
 
 Pixels = NDArray[Any]  # uint8 or uint16
 Box = tuple[int, int, int, int]
@@ -171,6 +172,24 @@ class Layout:
             return grow(self.ink, outline_width(self.block.ink_height))
         pad_y = self.text_box[1] - self.box[1]
         return _rounded(self.ink.shape, radius=self.block.ink_height / 2 + pad_y)
+
+    @property
+    def detail(self) -> str:
+        """Say what was drawn, for reports."""
+        height = f"letters {self.block.ink_height} px high"
+        return f"'{self.style.text}' at {self.style.position}, {height}"
+
+    def facts(self, ratio: float) -> dict[str, Any]:
+        """Tell what was drawn with which contrast, for reports."""
+        return {
+            "text": self.style.text,
+            "lines": list(self.text_lines),
+            "box": list(self.box),
+            "ink_height": self.block.ink_height,
+            "height_ratio": round(self.block.ink_height / min(self.width, self.height), 4),
+            "contrast": round(ratio, 2),
+            "elements": elements(self.style.text),
+        }
 
     def paint(self, frame: Pixels, alpha: Pixels | None = None, *, space: Space = "rgb") -> Drawn:
         """Return a copy of `frame` with the label on it.

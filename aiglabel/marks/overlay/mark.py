@@ -10,7 +10,6 @@ from aiglabel.errors import LabelError
 from aiglabel.evidence import Evidence, Outcome
 from aiglabel.marks.overlay.layout import OverlayStyle, Pixels, plan
 from aiglabel.marks.overlay.reader import find
-from aiglabel.marks.overlay.wording import elements
 from aiglabel.media.picture import Picture
 
 MARK = "overlay"
@@ -24,30 +23,22 @@ def write(picture: Picture, style: OverlayStyle) -> Outcome:
     A picture on which the label cannot be legible at the required height stays as it is, and the
     outcome says so.
     """
-    painted = []
     try:
-        for colour, alpha in zip(picture.frames, picture.alpha, strict=True):
-            layout = plan(colour.shape[1], colour.shape[0], style)
-            painted.append(layout.paint(colour, alpha, space=picture.space))
+        # Pages may differ in size.
+        layouts = [plan(one.shape[1], one.shape[0], style) for one in picture.frames]
+        painted = [
+            layout.paint(colour, alpha, space=picture.space)
+            for layout, colour, alpha in zip(layouts, picture.frames, picture.alpha, strict=True)
+        ]
     except LabelError as error:
         return Outcome(mark=MARK, written=False, detail=f"not drawn: {error}")
     picture.frames[:] = [one.frame for one in painted]
     picture.alpha[:] = [one.alpha for one in painted]
-    first = painted[0]
-    height, width = picture.frames[0].shape[:2]
     return Outcome(
         mark=MARK,
         written=True,
-        detail=f"'{style.text}' at {style.position}, letters {first.ink_height} px high",
-        facts={
-            "text": style.text,
-            "lines": list(first.text_lines),
-            "box": list(first.box),
-            "ink_height": first.ink_height,
-            "height_ratio": round(first.ink_height / min(width, height), 4),
-            "contrast": round(min(one.contrast for one in painted), 2),
-            "elements": elements(style.text),
-        },
+        detail=layouts[0].detail,
+        facts=layouts[0].facts(min(one.contrast for one in painted)),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from aiglabel.evidence import Evidence, Status
+from aiglabel.evidence import Evidence, Outcome, Status
 from aiglabel.key import Key
 from aiglabel.signal.detection import Detection
 
@@ -25,6 +25,40 @@ def at_least(strength: str, strengths: Iterable[str]) -> list[str]:
     """Return a strength and those above it, for when an encoder leaves too little of the mark."""
     names = list(strengths)
     return names[names.index(strength) :]
+
+
+def outcome(
+    reread: Detection | None, payload: bytes, key: Key, *, medium: str, why: str, strength: str,
+    wire_format: str, facts: Mapping[str, Any],
+) -> Outcome:  # fmt: skip
+    """Tell what was written into a film or sound, and how much the finished file holds of it.
+
+    Parameters
+    ----------
+    reread : Detection or None
+        What was found in the finished file; None where there was nothing to look at.
+    medium, why : str
+        "film" or "sound", and why it cannot carry the mark if it does not.
+    facts : mapping
+        Those only the medium has.
+    """
+    margin = reread.statistic / reread.threshold if reread else 0.0
+    written = reread is not None and reread.payload == payload
+    held = "is expected to hold" if margin >= COMFORT else f"is weak: the {medium} is short or bare"
+    detail = f"64-bit watermark with key {key.id}; in the finished file it {held}"
+    return Outcome(
+        mark=MARK,
+        written=written,
+        detail=detail if written else f"the {medium} cannot carry the watermark: {why}",
+        facts={
+            "payload": payload.hex(),
+            "key": key.id,
+            "wire_format": wire_format,
+            "strength": strength,
+            "margin": round(margin, 3),
+            **facts,
+        },
+    )
 
 
 def evidence(

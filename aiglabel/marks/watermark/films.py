@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from aiglabel.evidence import Evidence, Outcome, Status
 from aiglabel.key import Key
-from aiglabel.marks.watermark import COMFORT, MARK, QUICK, certainty, evidence
+from aiglabel.marks.watermark import COMFORT, MARK, QUICK, certainty, evidence, outcome
 from aiglabel.marks.watermark.pictures import particulars
 from aiglabel.media.video_coding import Frame, VideoCoding
 from aiglabel.signal import video
@@ -21,6 +20,10 @@ def refusal(coding: VideoCoding) -> str | None:
         least = f"it takes {video.LEAST_SIDE} pixels on the shortest side"
         return f"the film is too small for the watermark: {least}"
     return None
+
+
+# Decibels of one frame's change over another's that matter for reading it.
+_LITTLE = 1.0
 
 
 class Marking:
@@ -50,10 +53,19 @@ class Marking:
         self._payload, self._key = payload, key
         self._strength = strength or video.DEFAULT_STRENGTH
         self._levels = 1 << (coding.bits - 8)
+        self._first: float | None = None
+        self._least, self.clearest = math.inf, 0.0
+        """When the most was added to a frame, seconds from the first one."""
 
     def mark(self, frame: Frame) -> None:
         """Mark a frame in place; only its luma changes."""
+        self._first = frame.time if self._first is None else self._first
+        looks = len(self._marker.ratios)
         self._marker.mark(frame.y)
+        ratios = self._marker.ratios[looks:]
+        # A little more is no reason to look elsewhere than at the beginning.
+        if ratios and ratios[0] < self._least - _LITTLE:
+            self._least, self.clearest = ratios[0], frame.time - self._first
 
     @property
     def changed(self) -> bool:
@@ -68,28 +80,16 @@ class Marking:
         seen : Detection or None
             What `Reader` found in the finished film.
         """
-        margin = seen.statistic / seen.threshold if seen else 0.0
         ratios = [one for one in self._marker.ratios if math.isfinite(one)]
-        facts: dict[str, Any] = {
-            "payload": self._payload.hex(),
-            "key": self._key.id,
-            "wire_format": video.WIRE_FORMAT,
-            "strength": self._strength,
-            "margin": round(margin, 3),
-            "psnr_db": round(min(ratios), 2) if ratios else None,
-            "largest_change": round(self._marker.largest / self._levels, 2),
-        }
-        if seen is None or seen.payload != self._payload:
-            why = "it is too small, too flat, or coded too coarsely"
-            detail = f"the film cannot carry the watermark: {why if self.changed else 'it is bare'}"
-            return Outcome(mark=MARK, written=False, detail=detail, facts=facts)
-        held = "is expected to hold" if margin >= COMFORT else "is weak: the film is short or bare"
-        return Outcome(
-            mark=MARK,
-            written=True,
-            detail=f"64-bit watermark with key {self._key.id}; in the finished film it {held}",
-            facts=facts,
-        )
+        why = "it is too small, too flat, or coded too coarsely" if self.changed else "it is bare"
+        return outcome(
+            seen, self._payload, self._key, medium="film", why=why,
+            strength=self._strength, wire_format=video.WIRE_FORMAT,
+            facts={
+                "psnr_db": round(min(ratios), 2) if ratios else None,
+                "largest_change": round(self._marker.largest / self._levels, 2),
+            },
+        )  # fmt: skip
 
 
 class Reader:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,7 @@ from aiglabel.errors import PayloadError
 from aiglabel.evidence import Evidence, Outcome, Status
 from aiglabel.key import Key
 from aiglabel.label import PAYLOAD_BYTES
-from aiglabel.marks.watermark import COMFORT, MARK, QUICK, THOROUGH, certainty, evidence
+from aiglabel.marks.watermark import COMFORT, MARK, QUICK, THOROUGH, certainty, evidence, outcome
 from aiglabel.signal import audio
 from aiglabel.signal.audio import LISTENED, SEARCHED, Detection
 
@@ -106,28 +105,16 @@ class Marking:
         heard : Detection or None
             What `reread` found in the finished file.
         """
-        margin = heard.statistic / heard.threshold if heard else 0.0
         ratio = 10 * math.log10(self._power / self._change) if self._change else None
-        facts: dict[str, Any] = {
-            "payload": self._payload.hex(),
-            "key": self._key.id,
-            "wire_format": audio.WIRE_FORMAT,
-            "strength": self._strength,
-            "margin": round(margin, 3),
-            "snr_db": None if ratio is None else round(ratio, 2),
-            "largest_change": round(self._largest, 5),
-        }
-        if heard is None or heard.payload != self._payload:
-            why = "it is too short, too quiet, or too simple" if self._change else "it is silent"
-            detail = f"the sound cannot carry the watermark: {why}"
-            return Outcome(mark=MARK, written=False, detail=detail, facts=facts)
-        held = "is expected to hold" if margin >= COMFORT else "is weak: the sound is short or bare"
-        return Outcome(
-            mark=MARK,
-            written=True,
-            detail=f"64-bit watermark with key {self._key.id}; in the finished file it {held}",
-            facts=facts,
-        )
+        why = "it is too short, too quiet, or too simple" if self._change else "it is silent"
+        return outcome(
+            heard, self._payload, self._key, medium="sound", why=why,
+            strength=self._strength, wire_format=audio.WIRE_FORMAT,
+            facts={
+                "snr_db": None if ratio is None else round(ratio, 2),
+                "largest_change": round(self._largest, 5),
+            },
+        )  # fmt: skip
 
 
 def reread(blocks: Iterable[Float], payload: bytes, *, rate: int, key: Key) -> Detection | None:
