@@ -93,7 +93,7 @@ def test_actions_take_turns_and_the_warm_up_does_not_count() -> None:
     calls: list[str] = []
     actions = {name: lambda name=name: calls.append(name) for name in "ab"}
     times = estimates.interleaved(actions, 3)
-    assert calls == list("abababab")
+    assert calls == list("abbaabba")
     assert len(times["a"].wall) == len(times["a"].cpu) == 3
     assert times["a"].ratio(times["a"]) == estimates.Spread(1, 0, 3)
 
