@@ -20,8 +20,8 @@ Luma = NDArray[np.uint8] | NDArray[np.uint16]
 
 STRENGTHS: Final = {
     "invisible": Strength(12.0, 53.0, 48.5, 0.85, masking=0.25),
-    "balanced": Strength(16.0, 50.0, 44.6, 1.5, masking=0.25),
-    "robust": Strength(22.0, 46.0, 43.5, 2.0, masking=0.25),
+    "balanced": Strength(16.0, 50.0, 44.0, 2.2, masking=0.25),
+    "robust": Strength(22.0, 46.0, 43.0, 3.0, masking=0.25),
 }
 """As of pictures; finer, as many frames carry one message. Busy places carry little more than calm
 ones: what moves there would have to be coded again and again."""
@@ -32,7 +32,7 @@ LEAST_SIDE: Final = image.LEAST_SIDE
 # pictures; in a still scene, whose own texture drowns them, finer ones are surer.
 _SIDES = (256, 384, 512)
 # Share of the wanted margin at which no finer frame is tried.
-_ENOUGH = 0.6
+_ENOUGH = 0.75
 # Frames from one look at the pictures to the next; that fading then takes; and a step of it.
 _REFRESH, _FADE, _STEP = 24, 12, 4
 # Side of the thumbnails that show a cut, and mean difference, in grey levels, from which it is one.
