@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aiglabel.key import Key
-from aiglabel.signal import audio_detector, score
+from aiglabel.signal import audio_detector, samples, score
 from aiglabel.signal.audio_marker import Marker, Strength
 from aiglabel.signal.score import OVERSAMPLED, PERIOD
 from aiglabel.signal.spectrogram import Spectrogram
@@ -28,6 +29,7 @@ SECONDS = 15.0
 """What is tried at most, from the middle of the sound."""
 # Decibels that the noise lies below the sound, and samples a second that are enough to hear it.
 _NOISE, _ENOUGH = 20.0, 16_000
+_PIECES = 8
 
 
 def kept(mono: Float, payload: bytes, *, rate: float, key: Key) -> float:
@@ -58,8 +60,10 @@ def trial(
     row = _agreeing_row(mono, payload, rate=rate, key=key)
     if strength.softest < strength.loudest:
         marker = Marker(payload, rate=rate, channels=1, key=key, strength=strength, row=row)
-        marked = np.concatenate([marker.process(mono[None])[0], marker.flush()[0]])
-        left = max(kept(marked, payload, rate=rate, key=key), 1e-9)
+        # Piece by piece: they stay in the cache.
+        pieces = map(marker.process, np.array_split(mono[None], _PIECES, axis=1))
+        marked = np.concatenate([*pieces, marker.flush()], axis=1)
+        left = max(kept(marked[0], payload, rate=rate, key=key), 1e-9)
         louder = min(max(strength.margin / left, strength.softest), strength.loudest)
         strength = replace(strength, change=strength.change * louder)
     return row, strength
@@ -87,12 +91,16 @@ def _coarser(mono: Float, rate: float) -> tuple[Float, float]:
     """The sound at a rate that is just enough for a trial: each sample the mean of several."""
     step = max(1, int(rate / _ENOUGH))
     used = mono[: len(mono) // step * step]
-    return used.reshape(-1, step).mean(axis=1, dtype=np.float32), rate / step
+    return samples.mean_of(used.reshape(-1, step).T), rate / step
 
 
 def _noise(mono: Float) -> Float:
     """White noise 20 dB below the sound; always the same."""
     level = math.sqrt(float(mono @ mono) / max(len(mono), 1)) * 10 ** (-_NOISE / 20)
-    noise = np.random.default_rng(0).standard_normal(len(mono), np.float32)
-    noise *= np.float32(level)
+    noise: Float = _drawn(len(mono)) * np.float32(level)
     return noise
+
+
+@lru_cache(maxsize=1)
+def _drawn(count: int) -> Float:
+    return np.random.default_rng(0).standard_normal(count, np.float32)
