@@ -841,11 +841,12 @@ def test_film_options_are_settings_of_the_policy(
     aiglabel: Aiglabel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIGLABEL_FILM_AT", "10-15 60-62.5")
-    shown = aiglabel("policy", "show", "--film-seconds", "4", "--film-end", "--speak", "--origin",
+    shown = aiglabel("policy", "show", "--film-seconds", "4", "--film-end", "--film-card", "2.5",
+                     "--speak", "--origin",
                      "--format", "json").json  # fmt: skip
     film = shown["policy"]["film"]
     assert film == {"seconds": 4.0, "whole": False, "end": True, "speak": True, "sound": True,
-                    "at": [[10.0, 15.0], [60.0, 62.5]]}  # fmt: skip
+                    "at": [[10.0, 15.0], [60.0, 62.5]], "card": 2.5}  # fmt: skip
     assert shown["origins"]["film.at"] == "environment AIGLABEL_FILM_AT"
     assert shown["origins"]["film.seconds"] == "flag --film-seconds"
 

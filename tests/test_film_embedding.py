@@ -353,6 +353,45 @@ def test_all_sorts_of_films(sort, tmp_path):
         assert report.mark("watermark").payload == result.payload.hex()
 
 
+@pytest.mark.parametrize("kind", ["mp4", "mkv", "webm", "flv", "avi"])
+def test_a_card_comes_before_the_film(kind, tmp_path):
+    sounds = () if kind == "avi" else ("sine=440:duration=3",)
+    data = moving(kind, seconds=3.0, sounds=sounds, more="-r 15")
+    src, dst = put(tmp_path, data, f"in.{kind}"), tmp_path / f"out.{kind}"
+    result = agl.embed(src, dst, label=label(), policy=CN.changed(film={"card": 1.5}))
+    assert result.complete, result.marks
+    assert result.mark("overlay").facts["spans"] == [[0.0, pytest.approx(4.5, abs=0.1)]]
+    before, after = times(src), times(dst)
+    many = len(after) - len(before)
+    assert many == pytest.approx(1.5 * 15, abs=1)
+    late = np.subtract(after[many:], before) - (after[0] - before[0])
+    assert late == pytest.approx(1.5, abs=0.04)
+    first, last, film = (list(video.frames(dst))[number].y for number in (0, many - 1, many))
+    high, wide = (side // 3 for side in first.shape)
+    middle = np.s_[high:-high, wide:-wide]
+    assert np.median(first) < 20
+    assert first[middle].max() > 200
+    assert np.abs(first.astype(int) - last).mean() < 1
+    assert np.abs(film.astype(int) - next(iter(video.frames(src))).y)[middle].mean() < 8
+    if sounds:
+        begin = video.extract_sound(src, tmp_path / "a.wav")
+        late = video.extract_sound(dst, tmp_path / "b.wav") - begin
+        assert late - (after[0] - before[0]) == pytest.approx(1.5, abs=0.06)
+    report = agl.verify(dst, policy=QUICK)
+    assert report.compliance is agl.Compliance.COMPLIANT, str(report)
+    assert report.mark("overlay").facts["first_frame"]
+    assert report.mark("watermark").payload == result.payload.hex()
+
+
+def test_avi_with_sound_takes_no_card(tmp_path):
+    src, dst = put(tmp_path, moving("avi"), "in.avi"), tmp_path / "out.avi"
+    with pytest.raises(agl.UnsupportedFormat, match="AVI"):
+        agl.embed(src, dst, label=label(), policy=CN.changed(film={"card": 2}))
+    assert names(tmp_path) == ["in.avi"]
+    with pytest.raises(agl.AigLabelError, match="card"):
+        CN.changed(film={"card": 0.5})
+
+
 def test_a_turned_film_is_labelled_as_it_is_shown(tmp_path):
     put(tmp_path, moving("mp4", sounds=()), "0.mp4")
     src, dst = tmp_path / "in.mp4", tmp_path / "out.mp4"

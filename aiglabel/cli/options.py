@@ -156,6 +156,12 @@ class FilmOptions:
                      help="Seconds between which films show the visible label too, e.g. 10-15; "
                      "may be given several times."),
     ] = None  # fmt: skip
+    film_card: Annotated[
+        float | None,
+        typer.Option("--film-card", envvar="AIGLABEL_FILM_CARD", metavar="SECONDS",
+                     help="How long a card that says the label comes before a film, 1 to 60. "
+                     "Default: what the policy says, else no card."),
+    ] = None  # fmt: skip
     speak: Annotated[
         bool,
         typer.Option("--speak", help="Films also speak the audible label, over their sound."),

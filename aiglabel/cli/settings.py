@@ -64,6 +64,7 @@ _OF_OPTION: Mapping[str, tuple[tuple[str, str, Any], ...]] = {
     "film_whole": (("film", "whole", True),),
     "film_end": (("film", "end", True),),
     "film_at": (("film", "at", _spans),),
+    "film_card": (("film", "card", None),),
     "speak": (("film", "speak", True),),
     "keep_sound": (("film", "sound", False), ("film", "speak", False)),
     "no_overlay": (

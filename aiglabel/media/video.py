@@ -28,7 +28,7 @@ from aiglabel.media.atomic import Source, atomic_file, synced
 from aiglabel.media.ffmpeg_video import Which
 from aiglabel.media.limits import Limits
 from aiglabel.media.sound_reading import blaming
-from aiglabel.media.video_coding import Frame, VideoCoding, VideoTarget
+from aiglabel.media.video_coding import Frame, Lead, VideoCoding, VideoTarget
 from aiglabel.media.video_reading import FrameReader, OpenVideo, opened, remedied
 from aiglabel.media.video_writing import Change, Progress, Written, produce, room_for
 
@@ -126,6 +126,7 @@ def transcode(
     change: Change,
     *,
     target: VideoTarget | None = None,
+    lead: Lead | None = None,
     audio: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -147,6 +148,8 @@ def transcode(
     target : VideoTarget, optional
         What is to differ from the source; by default container, codec, profile and pixel format
         are its own, and the quality is close to it (see `video_encoders`).
+    lead : Lead, optional
+        What is shown before the film; all tracks are as much later. AVI cannot do that with sound.
     audio : path, optional
         A sound file that replaces the first sound track; it is copied where its codec is that
         track's, else coded with it.
@@ -184,7 +187,7 @@ def transcode(
             with remedied():
                 sound = video_sound.new_sound(os.fspath(audio), given) if audio else None
                 written = produce(
-                    given, temporary, change, target or VideoTarget(), sound, folder, progress
+                    given, temporary, change, target or VideoTarget(), lead, sound, folder, progress
                 )
         except AigLabelError as exc:
             source = given.source

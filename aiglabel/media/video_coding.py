@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -270,6 +270,22 @@ class VideoTarget:
     bitrate: int | None = None
     preset: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Lead:
+    """A still picture that comes before a film.
+
+    Parameters
+    ----------
+    seconds : float
+    paint : callable
+        Gets the first `Frame`, of undefined samples, at its time on the clock of the film, which is
+        before the film's own first; the others show the same.
+    """
+
+    seconds: float
+    paint: Callable[[Frame], None]
 
 
 @dataclass(frozen=True, eq=False)

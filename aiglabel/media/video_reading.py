@@ -27,7 +27,7 @@ from aiglabel.media.video_whole import check_own, check_whole, container_of
 HELD = 5
 """Frames of a film that are in memory at a time."""
 
-_USUAL_RATE, _MOST_RATE = Fraction(25), Fraction(999)
+USUAL_RATE, _MOST_RATE = Fraction(25), Fraction(999)
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class FrameReader:
             except CorruptMedia:
                 job.finish()  # its own words are the better reason
                 raise
-        rate = min(given.coding.rate or _USUAL_RATE, _MOST_RATE)
+        rate = min(given.coding.rate or USUAL_RATE, _MOST_RATE)
         self.stream = replace(self._nut.stream, rate=rate)
         # Frames are told apart by ticks of the film, in which its encoder counts.
         self._tick = max(given.coding.time_base / self.stream.time_base, Fraction(1))

@@ -21,14 +21,15 @@ from pathlib import Path
 from typing import Any
 
 from aiglabel.containers.sniff import VideoFormat
-from aiglabel.errors import MediaError
+from aiglabel.errors import MediaError, UnsupportedFormat
 from aiglabel.media import ffmpeg, ffmpeg_video, video_nut, video_tracks
 from aiglabel.media.ffmpeg_video import STALL_S
-from aiglabel.media.video_coding import Frame, VideoCoding, VideoTarget
+from aiglabel.media.video_coding import Frame, Lead, VideoCoding, VideoTarget
 from aiglabel.media.video_encoders import Plan, planned
 from aiglabel.media.video_matrix import copy_matrix
+from aiglabel.media.video_nut import RawStream
 from aiglabel.media.video_pipe import FramePipe
-from aiglabel.media.video_reading import HELD, FrameReader, OpenVideo
+from aiglabel.media.video_reading import HELD, USUAL_RATE, FrameReader, OpenVideo
 from aiglabel.media.video_sound import NewSound
 from aiglabel.media.video_whole import ISOBMFF
 
@@ -72,6 +73,7 @@ def produce(
     path: Path,
     change: Change,
     target: VideoTarget,
+    lead: Lead | None,
     sound: NewSound | None,
     folder: Path,
     progress: Progress | None,
@@ -85,11 +87,15 @@ def produce(
     with ExitStack() as stack:
         job = stack.enter_context(ffmpeg_video.reading(given.path, given.coding))
         reader = FrameReader(job, given)
+        later = _later(lead, reader, kept, plan)
+        delay = ["-itsoffset", f"{float(later):.9f}"] if later else []
+        if sound:
+            sound = replace(sound, start=sound.start + float(later))
         arguments = [
             *(["-f", "nut", "-thread_queue_size", "1", "-copyts", "-noautorotate", *turned]),
             *("-i", "pipe:0"),
             *("-copyts", *video_tracks.input_options(given.coding.container)),
-            *("-i", f"file:{given.path}"),
+            *(*delay, "-i", f"file:{given.path}"),
             *(sound.arguments() if sound else []),
             *_maps(given.coding, plan, kept.codecs, sound),
             *_output(given.coding, plan, target),
@@ -98,11 +104,32 @@ def produce(
         writer = stack.enter_context(
             ffmpeg.running(["-y", *arguments], stdin=subprocess.PIPE, stall=STALL_S, exe=plan.exe)
         )
-        carry(reader, writer, given, change, progress)
+        carry(reader, writer, given, change, progress, lead=lead)
     if given.coding.container in ISOBMFF and plan.container in ISOBMFF:
         copy_matrix(given.path, given.coding.stream, str(path), _place(given.coding, kept.codecs))
     notes = (*given.coding.notes, *plan.notes, *kept.notes, *notes, *reader.notes)
     return Written(reader.count, plan.container, plan.codec, plan.options, notes)
+
+
+def _later(lead: Lead | None, reader: FrameReader, kept: video_tracks.Kept, plan: Plan) -> Fraction:
+    """Return by how many seconds everything comes later: a whole number of ticks.
+
+    Raises
+    ------
+    UnsupportedFormat
+    """
+    if lead is None:
+        return Fraction(0)
+    if plan.container is VideoFormat.AVI and kept.codecs:
+        raise UnsupportedFormat(
+            "nothing can be shown before an AVI film that has sound: it begins with the file",
+            remedy="Write MP4 or MKV, or leave the card out",
+        )
+    return _ticks(lead, reader) * reader.stream.time_base
+
+
+def _ticks(lead: Lead, reader: FrameReader) -> int:
+    return round(Fraction(lead.seconds) / reader.stream.time_base)
 
 
 # ---------------------------------------------------------------------- frames
@@ -114,22 +141,28 @@ def carry(
     given: OpenVideo,
     change: Change,
     progress: Progress | None,
+    *,
+    lead: Lead | None = None,
 ) -> None:
-    """Take every frame from the reader through `change` to the writer."""
+    """Take every frame from the reader through `change` to the writer, `lead` before them."""
     coding, base = given.coding, reader.stream.time_base
     belt = _Belt(reader, writer)
     views = {
         id(picture): coding.pixel_format.planes(picture, coding.width, coding.height)
         for picture in belt.pictures
     }
+    later = _ticks(lead, reader) if lead else 0
     try:
         number, first = 0, 0.0
         while (taken := belt.next()) is not None:
             pts, picture = taken
             time = float(pts * base)
-            first = first if number else time
+            if not number:
+                first = time
+                if lead:
+                    _lead(lead, belt, given, pts, later, reader.stream)
             change(Frame(number, time, views[id(picture)]))
-            belt.give(pts, picture)
+            belt.give(pts + later, picture)
             number += 1
             if progress:
                 progress(time - first, coding.seconds)
@@ -140,6 +173,19 @@ def carry(
         raise
     finally:
         belt.stop()
+
+
+def _lead(
+    lead: Lead, belt: _Belt, given: OpenVideo, begin: int, ticks: int, stream: RawStream
+) -> None:
+    """Send the frames before the film, all of one buffer."""
+    coding = given.coding
+    picture = bytearray(len(belt.pictures[0]))
+    planes = coding.pixel_format.planes(picture, coding.width, coding.height)
+    lead.paint(Frame(-1, float((begin - ticks) * stream.time_base), planes))
+    count = max(1, round(lead.seconds * float(stream.rate or USUAL_RATE)))
+    for number in range(count):
+        belt.give(begin + number * ticks // count, picture)
 
 
 class _Belt:
@@ -217,7 +263,7 @@ class _Belt:
             if self._heard:
                 head = video_nut.frame_head(pts, len(picture))
                 self._heard, free = pipe.give(head, picture)
-            if free is not None:
+            if any(free is one for one in self.pictures):
                 self._free.put(free)
         if self._heard:
             self._heard = self._writer.give(None)

@@ -25,7 +25,7 @@ from aiglabel.marks.watermark import MARK, at_least
 from aiglabel.marks.watermark import films as watermark
 from aiglabel.media import sound, video, video_partial
 from aiglabel.media.sound_coding import Coding
-from aiglabel.media.video_coding import Frame, VideoCoding, VideoTarget
+from aiglabel.media.video_coding import Frame, Lead, VideoCoding, VideoTarget
 from aiglabel.media.video_reading import OpenVideo
 from aiglabel.media.video_writing import Progress
 from aiglabel.pipeline.job import LOST_CREDENTIALS, Clock, Job, broken_credentials
@@ -151,10 +151,12 @@ class _Film:
     def _brief(self) -> bool:
         """Whether only the first seconds are to change."""
         policy, when = self.policy, self.policy.film
-        long = policy.watermark.enabled or when.whole or when.end or when.at or when.speak
+        shown = when.whole or when.end or when.at or when.card
         # Old credentials would stay in the file, and fail.
         other = self.fmt is not self.found or self.job.film is not None or self.signed
-        return policy.overlay.enabled and not (long or other)
+        return policy.overlay.enabled and not (
+            shown or when.speak or policy.watermark.enabled or other
+        )
 
     def _begun(
         self, given: OpenVideo, clock: Clock
@@ -198,9 +200,11 @@ class _Film:
             if marking:
                 marking.mark(frame)
 
+        card = self.policy.film.card
+        lead = Lead(card, caption.card) if caption and card else None
         target = replace(self.job.film or VideoTarget(), container=self.fmt)
         written = video.transcode(
-            given, film, change, target=target, audio=voice, overwrite=True,
+            given, film, change, target=target, lead=lead, audio=voice, overwrite=True,
             progress=self.job.progress,
         )  # fmt: skip
         return film, list(written.notes)
@@ -210,11 +214,12 @@ class _Film:
     ) -> list[Outcome]:
         """Look at what was made; a mark that the encoder destroyed is not called written."""
         reader = watermark.Reader(self.job.payload, key=self.job.key)
-        early = marking is not None and marking.clearest < _READ_BACK
+        card = self.policy.film.card if caption else 0.0
+        early = marking is not None and card + marking.clearest < _READ_BACK
         outcomes, begun = [], False
 
         def beginning() -> Iterator[Frame]:
-            for frame in video.frames(made, seconds=_READ_BACK):
+            for frame in video.frames(made, seconds=card + _READ_BACK):
                 if early:
                     reader.see(frame)
                 yield frame
@@ -229,7 +234,7 @@ class _Film:
         if marking:
             # Where the mark is clearest, then all over the film.
             length = made.coding.seconds or 0.0
-            start = made.coding.begins + min(marking.clearest, max(length - _READ_BACK, 0.0))
+            start = made.coding.begins + min(card + marking.clearest, max(length - _READ_BACK, 0.0))
             looks = [video.frames(made, start=start, seconds=_READ_BACK)] if not begun else []
             looks.append(video.frames(made, apart=length / _MOST_SAMPLES, which="references"))
             for look in looks:

@@ -9,7 +9,8 @@ coarser grid of chroma. What a frame costs is a multiplication and an addition i
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from aiglabel.containers.sniff import VideoFormat
 from aiglabel.errors import LabelError
 from aiglabel.evidence import Outcome
 from aiglabel.marks.overlay.grid import Cover, averaged, turned_back
-from aiglabel.marks.overlay.layout import Box, Layout, OverlayStyle, contrast, plan
+from aiglabel.marks.overlay.layout import Box, Layout, OverlayStyle, Position, contrast, plan
 from aiglabel.marks.overlay.mark import MARK
 from aiglabel.marks.overlay.sighting import LEAST_STEP, LIKENESS, Sighting, reduced
 from aiglabel.marks.overlay.template import Gray
@@ -33,6 +34,9 @@ from aiglabel.media.video_display import (
     upright_size,
 )
 
+# Height of a card's letters, as shares of the shortest side: the largest that fits. Those of the
+# label come last.
+_CARD_HEIGHTS = (0.12, 0.1, 0.08, 0.06)
 _CONTRAST_EVERY = 1.0  # seconds between frames on which the contrast is measured
 _CLOCK = 0.01  # seconds by which containers round times
 
@@ -90,6 +94,7 @@ class Caption:
             self._problem = str(error)
         else:
             self._mattes = _mattes(self.layout, coding)
+            self._card = _mattes(_card(self.layout), coding) if when.card else []
             self._legibility = _Legibility(self.layout, coding, self._mattes[0].window)
 
     def burn(self, frame: Frame) -> None:
@@ -97,7 +102,8 @@ class Caption:
         if self.layout is None:
             return
         if self._first is None:
-            self._first = frame.time
+            # That of the film, not of the card.
+            self._first = frame.time + self.when.card
         time = frame.time - self._first
         shown = self.when.shows(time, self.coding.seconds)
         if self._open:
@@ -108,12 +114,23 @@ class Caption:
         if not shown:
             return
         self._frames += 1
-        for plane, matte in zip(frame.planes, self._mattes, strict=True):
-            patch = plane[matte.window]
-            patch[:] = patch * matte.keep + matte.add
+        _lay(self._mattes, frame)
         if time >= self._measure_at:
             self._contrast.append(self._legibility.of(frame))
             self._measure_at = time + _CONTRAST_EVERY
+
+    def card(self, frame: Frame) -> None:
+        """Make of `frame` the card: black, the label large in the middle, and at its usual place.
+
+        There it stands without a break from the card's first frame on. Of the card's frames, which
+        are all the same, this takes the first.
+        """
+        black, _ = luma_range(self.coding)
+        for number, plane in enumerate(frame.planes):
+            plane[:] = 1 << (self.coding.bits - 1) if number else black
+        if self.layout is not None:
+            _lay(self._card, frame)
+        self.burn(frame)
 
     def outcome(self) -> Outcome:
         """Return what has become of the label in the frames so far."""
@@ -136,7 +153,8 @@ class Caption:
         spans = [list(span) for span in self._spans]
         if self._open:
             spans[-1][1] = self._last + usual_seconds(self.coding)
-        return [[round(start, 3), round(stop, 3)] for start, stop in spans]
+        card = self.when.card
+        return [[round(start + card, 3), round(stop + card, 3)] for start, stop in spans]
 
 
 def holds_film(caption: Caption, frames: Iterable[Frame], coding: VideoCoding) -> bool:
@@ -165,7 +183,7 @@ def holds_film(caption: Caption, frames: Iterable[Frame], coding: VideoCoding) -
     sighting: Sighting | None = None
     for frame in frames:
         first = frame.time if first is None else first
-        time = frame.time - first
+        time = frame.time - first - caption.when.card
         around = (time - slack, time, time + slack)
         if not all(caption.when.shows(moment, caption.coding.seconds) for moment in around):
             continue
@@ -178,6 +196,32 @@ def holds_film(caption: Caption, frames: Iterable[Frame], coding: VideoCoding) -
         if sight.likeness < LIKENESS or sight.step < LEAST_STEP:
             return False
     return sighting is not None
+
+
+def _card(label: Layout) -> Layout:
+    """Lay the label out large, in the middle."""
+    heights = (*_CARD_HEIGHTS, label.style.height_ratio)
+    for height in heights:
+        style = replace(
+            label.style, height_ratio=height, height_rule="strict", position=Position.TOP
+        )
+        with suppress(LabelError):
+            large = plan(label.width, label.height, style)
+            break
+    else:
+        large = label
+    down = (label.height - large.box[1] - large.box[3]) // 2
+    return replace(large, box=_lower(large.box, down), text_box=_lower(large.text_box, down))
+
+
+def _lower(box: Box, down: int) -> Box:
+    return box[0], box[1] + down, box[2], box[3] + down
+
+
+def _lay(mattes: list[_Matte], frame: Frame) -> None:
+    for plane, matte in zip(frame.planes, mattes, strict=True):
+        patch = plane[matte.window]
+        patch[:] = patch * matte.keep + matte.add
 
 
 def _mattes(layout: Layout, coding: VideoCoding) -> list[_Matte]:
