@@ -79,7 +79,7 @@ def watch(
     marks = watermark.Watcher(keys, effort=policy.watermark.effort)
     whole = True
     try:
-        for frame, sampled in _frames(given):
+        for frame, sampled in looked_at(given):
             labels.see(frame)
             if sampled:
                 marks.see(frame)
@@ -111,7 +111,7 @@ def detect(film: Path, keys: Sequence[Key], *, effort: str, limits: Limits) -> l
         When the film cannot be decoded, or shows no frame.
     """
     marks = watermark.Watcher(keys, effort=effort)
-    for frame, sampled in _frames(video.look(film, limits=limits)):
+    for frame, sampled in looked_at(video.look(film, limits=limits)):
         if sampled:
             marks.see(frame)
     if not (found := marks.found()):
@@ -119,8 +119,14 @@ def detect(film: Path, keys: Sequence[Key], *, effort: str, limits: Limits) -> l
     return found
 
 
-def _frames(given: OpenVideo) -> Iterator[tuple[Frame, bool]]:
-    """Yield all frames of the beginning, then samples, and whether each is one of the samples."""
+def looked_at(given: OpenVideo) -> Iterator[tuple[Frame, bool]]:
+    """Yield all frames of the beginning, then samples, and whether each is one of the samples.
+
+    Raises
+    ------
+    MediaError
+        As `video.frames`.
+    """
     length = given.coding.seconds
     apart = min(length or _SHORT, _SHORT) / _FRAMES
     due = last = -math.inf

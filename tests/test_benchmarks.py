@@ -830,7 +830,7 @@ def test_timing_of_films_fills_its_tables(film: Path, monkeypatch: pytest.Monkey
     ]  # fmt: skip
     assert all(row["frames/s"] > 0 for row in calls.rows)
     assert all(row["mark and encode"] > 0 for row in steps.rows)
-    assert len(parts.rows) == 8
+    assert len(parts.rows) == 9
     assert peaks.rows[0]["s"] == 2.0
     assert sys.platform != "linux" or peaks.rows[0]["all MB"] > peaks.rows[0]["Python MB"] > 10
     assert verified.rows[0]["wall s"] > 0

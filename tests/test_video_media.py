@@ -27,7 +27,7 @@ from aiglabel.media import (
     video_tracks,
 )
 from aiglabel.media.limits import Limits
-from aiglabel.media.video_coding import Frame, PixelFormat, VideoTarget, worked_in
+from aiglabel.media.video_coding import Frame, Lead, PixelFormat, VideoTarget, worked_in
 from aiglabel.media.video_encoders import Quality
 
 MEDIA = Path(__file__).resolve().parents[2] / "shared" / "media"
@@ -229,6 +229,35 @@ def test_all_tracks_chapters_and_tags_are_kept(rich: Path, tmp_path: Path) -> No
     said = program("-f", "matroska", "-i", tmp_path / "b.mkv", "-f", "ffmetadata", "-").decode()
     assert "title=a 中文" in said
     assert "title=zwei" in said
+
+
+def test_what_comes_before_the_film_moves_all_tracks(rich: Path, tmp_path: Path) -> None:
+    def paint(frame: Frame) -> None:
+        painted.append(frame)
+        for plane in frame.planes:
+            plane[:] = 70
+
+    painted: list[Frame] = []
+    lead = Lead(0.4, paint)
+    written = video.transcode(rich, tmp_path / "b.mkv", nothing, target=FAST, lead=lead)
+    assert written.frames == len(packets(rich))
+    (first,) = painted
+    assert first.time == pytest.approx(packets(rich)[0] - 0.4)
+    late = [time + 0.4 for time in packets(rich)]
+    new = len(packets(tmp_path / "b.mkv")) - len(late)
+    assert new == 10
+    assert packets(tmp_path / "b.mkv")[new:] == pytest.approx(late)
+    assert packets(tmp_path / "b.mkv")[0] == pytest.approx(0.08)
+    assert [frame.y.mean() for frame in video.frames(tmp_path / "b.mkv")][:new] == [70] * new
+    for track in ("0:a:0", "0:a:1", "0:s:0"):
+        expected = [time + 0.4 for time in packets(rich, track)]
+        assert packets(tmp_path / "b.mkv", track) == pytest.approx(expected, abs=2e-3)
+
+    def chapters(path: Path) -> list[float]:
+        copied = program("-copyts", "-f", "matroska", "-i", path, "-f", "ffmetadata", "-")
+        return [int(start) / 1e9 for start in re.findall(rb"START=(\d+)", copied)]
+
+    assert chapters(tmp_path / "b.mkv") == pytest.approx([start + 0.4 for start in chapters(rich)])
 
 
 def test_into_another_container(rich: Path, tmp_path: Path) -> None:
