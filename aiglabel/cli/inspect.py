@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aiglabel.cli.grouping import grouped
 from aiglabel.cli.options import (
     KeyFiles,
     PolicyOptions,
@@ -16,7 +17,6 @@ from aiglabel.cli.options import (
     Shape,
     ShapeOption,
     TrustOptions,
-    grouped,
 )
 
 if TYPE_CHECKING:

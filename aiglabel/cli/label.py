@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from aiglabel.cli.grouping import grouped
 from aiglabel.cli.options import (
     ClaimOptions,
     CodingOptions,
@@ -20,7 +21,6 @@ from aiglabel.cli.options import (
     PolicyOptions,
     ResultOptions,
     SignerOptions,
-    grouped,
 )
 from aiglabel.errors import LabelError, OutputError
 from aiglabel.label import Kind, Label

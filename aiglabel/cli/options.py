@@ -1,19 +1,14 @@
 """Options that several commands share, as groups: one frozen dataclass, one field an option.
 
-``@grouped`` lets a command take such a group as one parameter. Every option that sets something
-can also come from the environment; a flag wins over it.
+Every option that sets something can also come from the environment; a flag wins over it.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import functools
-import inspect
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -372,41 +367,3 @@ class ResultOptions:
         typer.Option("--progress/--no-progress",
                      help="Progress bar on stderr. Default: where that is a terminal."),
     ] = None  # fmt: skip
-
-
-def grouped(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Spread the dataclass parameters of a command into options, and gather their values again."""
-    hints = get_type_hints(command, include_extras=True)
-    groups: dict[str, Any] = {
-        name: hint for name, hint in hints.items() if dataclasses.is_dataclass(hint)
-    }
-    spread: list[inspect.Parameter] = []
-    for parameter in inspect.signature(command).parameters.values():
-        if parameter.name in groups:
-            spread += _fields(groups[parameter.name])
-        else:
-            spread.append(
-                parameter.replace(kind=parameter.KEYWORD_ONLY, annotation=hints[parameter.name])
-            )
-
-    @functools.wraps(command)
-    def gathered(**values: Any) -> Any:
-        for name, group in groups.items():
-            own = {one.name: values.pop(one.name) for one in dataclasses.fields(group)}
-            values[name] = group(**own)
-        return command(**values)
-
-    gathered.__signature__ = inspect.Signature(spread)  # type: ignore[attr-defined]
-    gathered.__annotations__ = {one.name: one.annotation for one in spread}
-    return gathered
-
-
-def _fields(group: Any) -> list[inspect.Parameter]:
-    hints = get_type_hints(group, include_extras=True)
-    return [
-        inspect.Parameter(
-            one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default,
-            annotation=hints[one.name],
-        )
-        for one in dataclasses.fields(group)
-    ]  # fmt: skip

@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
+from aiglabel.cli.grouping import grouped
 from aiglabel.cli.options import (
     FilmOptions,
     MarkOptions,
     PolicyOptions,
     Shape,
     ShapeOption,
-    grouped,
 )
 from aiglabel.cli.output import say, say_json
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aiglabel.cli.grouping import grouped
 from aiglabel.cli.options import (
     FileOptions,
     Format,
@@ -18,7 +19,6 @@ from aiglabel.cli.options import (
     ResultOptions,
     SearchOptions,
     TrustOptions,
-    grouped,
 )
 
 if TYPE_CHECKING:
