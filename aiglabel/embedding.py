@@ -30,8 +30,8 @@ from aiglabel.label import Label
 from aiglabel.marks import credentials, overlay
 from aiglabel.media import Limits, sound_arrays
 from aiglabel.media.taken import taken
+from aiglabel.media.video_belt import Progress
 from aiglabel.media.video_coding import VideoTarget
-from aiglabel.media.video_writing import Progress
 from aiglabel.pipeline import FilmJob, Job, PictureJob, SoundJob
 from aiglabel.policy import Policy
 from aiglabel.result import BatchResult, EmbedResult

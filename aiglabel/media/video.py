@@ -28,9 +28,10 @@ from aiglabel.media.atomic import Source, atomic_file, synced
 from aiglabel.media.ffmpeg_video import Which
 from aiglabel.media.limits import Limits
 from aiglabel.media.sound_reading import blaming
+from aiglabel.media.video_belt import Change, Progress
 from aiglabel.media.video_coding import Frame, Lead, VideoCoding, VideoTarget
 from aiglabel.media.video_reading import FrameReader, OpenVideo, opened, remedied
-from aiglabel.media.video_writing import Change, Progress, Written, produce, room_for
+from aiglabel.media.video_writing import Written, produce, room_for
 
 Film = Source | OpenVideo
 """A source, or a film that was `look`ed at, which is not looked at again."""

@@ -31,11 +31,12 @@ from aiglabel.errors import CorruptMedia, OutputError, ResourceLimit, Unsupporte
 from aiglabel.media import ffmpeg, ffmpeg_video
 from aiglabel.media.ffmpeg_video import STALL_S
 from aiglabel.media.limits import Limits
+from aiglabel.media.video_belt import Change, Progress, carry
 from aiglabel.media.video_coding import Frame, VideoTarget
 from aiglabel.media.video_encoders import planned
 from aiglabel.media.video_reading import FrameReader, OpenVideo, opened
 from aiglabel.media.video_whole import ISOBMFF
-from aiglabel.media.video_writing import Change, Progress, Written, carry, coded_as, room_for
+from aiglabel.media.video_writing import Written, coded_as, room_for
 
 _MOST_SHARE, _MOST_S = 0.8, 60.0  # of the film; a longer beginning is not worth the seam
 _MOST_BYTES = 256 << 20  # of new pictures, which are held in memory

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiglabel.errors import CorruptMedia, ResourceLimit
-from aiglabel.media import ffmpeg, ffmpeg_video
+from aiglabel.media import ffmpeg, ffmpeg_video, video_look
 from aiglabel.media.atomic import Source, read_source, regular_file
 from aiglabel.media.limits import Limits
 from aiglabel.media.sound_reading import blaming
@@ -79,7 +79,7 @@ def _open(src: Source, limits: Limits, stack: ExitStack) -> OpenVideo:
         container = container_of(file)
         check_whole(file, container)
         check_own(file, container)
-    coding = ffmpeg_video.look(path, container, limits)
+    coding = video_look.look(path, container, limits)
     if HELD * coding.width * coding.height > limits.max_total_pixels:
         raise ResourceLimit(
             f"{HELD} frames of {coding.width} by {coding.height} pixels are over the limit of "

@@ -1,19 +1,11 @@
-"""A film to a new one, each frame changed on its way: reader, marker and writer at the same time.
-
-Two processes and two threads: ffmpeg decodes; a thread takes its frames; the caller's function
-changes them; a thread hands them to an ffmpeg that encodes. Five frames at most are under way, so
-memory does not grow with the length, and no part waits for another that is not the slowest.
-"""
+"""A film to a new one: which tracks, how coded, in which container, and what is not as before."""
 
 from __future__ import annotations
 
 import errno
 import os
-import queue
 import shutil
 import subprocess
-import threading
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -21,22 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from aiglabel.containers.sniff import VideoFormat
-from aiglabel.errors import MediaError, UnsupportedFormat
-from aiglabel.media import ffmpeg, ffmpeg_video, video_nut, video_tracks
+from aiglabel.errors import UnsupportedFormat
+from aiglabel.media import ffmpeg, ffmpeg_video, video_tracks
 from aiglabel.media.ffmpeg_video import STALL_S
-from aiglabel.media.video_coding import Frame, Lead, VideoCoding, VideoTarget
+from aiglabel.media.video_belt import Change, Progress, carry, ticks
+from aiglabel.media.video_coding import Lead, VideoCoding, VideoTarget
 from aiglabel.media.video_encoders import Plan, planned
 from aiglabel.media.video_matrix import copy_matrix
-from aiglabel.media.video_nut import RawStream
-from aiglabel.media.video_pipe import FramePipe
-from aiglabel.media.video_reading import HELD, USUAL_RATE, FrameReader, OpenVideo
+from aiglabel.media.video_reading import FrameReader, OpenVideo
 from aiglabel.media.video_sound import NewSound
 from aiglabel.media.video_whole import ISOBMFF
 
-Change = Callable[[Frame], None]
-Progress = Callable[[float, float | None], None]
-
-_FINISH_S = 3600.0  # the last frames, and moving the index of a large MP4 to its front
 _GRID = ("mpeg2video",)  # codecs whose times are those of a fixed rate
 _MPEG4_MOST = 65_535  # ticks a second
 # What matroska's statistics say of the old track.
@@ -125,157 +112,7 @@ def _later(lead: Lead | None, reader: FrameReader, kept: video_tracks.Kept, plan
             "nothing can be shown before an AVI film that has sound: it begins with the file",
             remedy="Write MP4 or MKV, or leave the card out",
         )
-    return _ticks(lead, reader) * reader.stream.time_base
-
-
-def _ticks(lead: Lead, reader: FrameReader) -> int:
-    return round(Fraction(lead.seconds) / reader.stream.time_base)
-
-
-# ---------------------------------------------------------------------- frames
-
-
-def carry(
-    reader: FrameReader,
-    writer: ffmpeg.Job,
-    given: OpenVideo,
-    change: Change,
-    progress: Progress | None,
-    *,
-    lead: Lead | None = None,
-) -> None:
-    """Take every frame from the reader through `change` to the writer, `lead` before them."""
-    coding, base = given.coding, reader.stream.time_base
-    belt = _Belt(reader, writer)
-    views = {
-        id(picture): coding.pixel_format.planes(picture, coding.width, coding.height)
-        for picture in belt.pictures
-    }
-    later = _ticks(lead, reader) if lead else 0
-    try:
-        number, first = 0, 0.0
-        while (taken := belt.next()) is not None:
-            pts, picture = taken
-            time = float(pts * base)
-            if not number:
-                first = time
-                if lead:
-                    _lead(lead, belt, given, pts, later, reader.stream)
-            change(Frame(number, time, views[id(picture)]))
-            belt.give(pts + later, picture)
-            number += 1
-            if progress:
-                progress(time - first, coding.seconds)
-        belt.finish()
-    except BaseException:
-        reader.job.kill()
-        writer.kill()
-        raise
-    finally:
-        belt.stop()
-
-
-def _lead(
-    lead: Lead, belt: _Belt, given: OpenVideo, begin: int, ticks: int, stream: RawStream
-) -> None:
-    """Send the frames before the film, all of one buffer."""
-    coding = given.coding
-    picture = bytearray(len(belt.pictures[0]))
-    planes = coding.pixel_format.planes(picture, coding.width, coding.height)
-    lead.paint(Frame(-1, float((begin - ticks) * stream.time_base), planes))
-    count = max(1, round(lead.seconds * float(stream.rate or USUAL_RATE)))
-    for number in range(count):
-        belt.give(begin + number * ticks // count, picture)
-
-
-class _Belt:
-    """Frames on their way: a thread that reads, one that writes, and buffers that go round.
-
-    The queues need no bounds: there are no more than the `pictures`.
-    """
-
-    def __init__(self, reader: FrameReader, writer: ffmpeg.Job) -> None:
-        self.pictures = [bytearray(reader.size) for _ in range(HELD)]
-        self._reader, self._writer = reader, writer
-        self._free: queue.SimpleQueue[bytearray | None] = queue.SimpleQueue()
-        self._full: queue.SimpleQueue[tuple[int, bytearray] | BaseException | None] = (
-            queue.SimpleQueue()
-        )
-        self._done: queue.SimpleQueue[tuple[int, bytearray] | None] = queue.SimpleQueue()
-        self._heard = True
-        for picture in self.pictures:
-            self._free.put(picture)
-        self._threads = [
-            threading.Thread(target=work, daemon=True) for work in (self._read, self._write)
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    def next(self) -> tuple[int, bytearray] | None:
-        """Return the next frame's time in ticks and its bytes; None at the end."""
-        found = self._full.get()
-        if isinstance(found, BaseException):
-            raise found
-        if not self._heard:
-            self._fail()
-        return found
-
-    def give(self, pts: int, picture: bytearray) -> None:
-        """Hand a changed frame on."""
-        self._done.put((pts, picture))
-
-    def finish(self) -> None:
-        """Wait until all is written."""
-        self._done.put(None)
-        self._threads[1].join()
-        self._writer.stall = _FINISH_S
-        if not self._heard:
-            self._fail()
-        _finished(self._writer)
-
-    def stop(self) -> None:
-        """Let the threads end."""
-        self._free.put(None)
-        self._done.put(None)
-        for thread in self._threads:
-            thread.join(timeout=10)
-
-    def _fail(self) -> None:
-        _finished(self._writer)
-        raise MediaError("ffmpeg stopped before the end of the film", remedy="Try another codec")
-
-    def _read(self) -> None:
-        try:
-            while (picture := self._free.get()) is not None:
-                pts = self._reader.read(picture)
-                self._full.put(None if pts is None else (pts, picture))
-                if pts is None:
-                    return
-        except BaseException as exc:  # raised again where the frames are taken
-            self._full.put(exc)
-
-    def _write(self) -> None:
-        pipe = FramePipe(self._writer, self._reader.size)
-        self._heard = self._writer.give(video_nut.head(self._reader.stream))
-        while (done := self._done.get()) is not None:
-            pts, picture = done
-            free: bytearray | None = picture
-            if self._heard:
-                head = video_nut.frame_head(pts, len(picture))
-                self._heard, free = pipe.give(head, picture)
-            if any(free is one for one in self.pictures):
-                self._free.put(free)
-        if self._heard:
-            self._heard = self._writer.give(None)
-
-
-def _finished(writer: ffmpeg.Job) -> None:
-    try:
-        writer.finish(writing=True)
-    except MediaError as exc:
-        if ffmpeg.DISK_FULL in exc.reason:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from exc
-        raise
+    return ticks(lead, reader) * reader.stream.time_base
 
 
 # ---------------------------------------------------------------------- arguments
@@ -329,8 +166,8 @@ def _output(coding: VideoCoding, plan: Plan, target: VideoTarget) -> list[str]:
         flags = "+faststart"
         if coding.container is VideoFormat.MOV:
             flags += "+use_metadata_tags"  # QuickTime's own keys, such as com.apple.…
-        ticks = coding.time_base.denominator
-        options |= {"movflags": flags, "video_track_timescale": ticks, "movie_timescale": ticks}
+        scale = coding.time_base.denominator
+        options |= {"movflags": flags, "video_track_timescale": scale, "movie_timescale": scale}
     options |= dict(target.options)
     return [*ffmpeg_video.in_words(options), "-f", video_tracks.muxer(plan.container)]
 

@@ -25,9 +25,9 @@ from aiglabel.marks.watermark import MARK, at_least
 from aiglabel.marks.watermark import films as watermark
 from aiglabel.media import sound, video, video_partial
 from aiglabel.media.sound_coding import Coding
+from aiglabel.media.video_belt import Progress
 from aiglabel.media.video_coding import Frame, Lead, VideoCoding, VideoTarget
 from aiglabel.media.video_reading import OpenVideo
-from aiglabel.media.video_writing import Progress
 from aiglabel.pipeline.job import LOST_CREDENTIALS, Clock, Job, broken_credentials
 from aiglabel.pipeline.sounds import SoundJob, SoundMarks, SoundSource, too_little
 from aiglabel.policy import Policy
