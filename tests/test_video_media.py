@@ -359,6 +359,9 @@ def test_parts_and_samples_of_a_film(tmp_path: Path) -> None:
     times = [f.time for f in video.frames(late)]
     assert times[0] == video.probe(late).begins == pytest.approx(7)
     assert [f.time for f in video.frames(late, start=7.5, seconds=0.2)] == times[13:18]
+    other = clip(tmp_path / "a.webm", "libvpx-vp9 -deadline realtime -cpu-used 8 -g 10", count=30)
+    dropped = ffmpeg_video._drops(ffmpeg.ffmpeg_exe())
+    assert len(list(video.frames(other, which="keys"))) == (3 if dropped else 30)
     held = list(video.frames(src))
     assert not np.array_equal(held[0].y, held[-1].y)  # every frame has memory of its own
 

@@ -31,6 +31,8 @@ MOST_TRACKS = 128
 """Tracks of a file beyond which it is not opened."""
 _MOST_AT_ONCE = 768 << 20  # bytes; the greatest frame that `Limits` let through has 750 million
 _DEMUXERS = {VideoFormat.MKV: "matroska", VideoFormat.WEBM: "matroska"}
+# Codecs whose decoder in ffmpeg skips no frames: the others are kept from it.
+_UNSKIPPING = ("vp9",)
 # What ffmpeg says of lost data and goes on.
 _LOST = re.compile(r"partial file|ended prematurely|corrupt input packet|[Tt]runcat")
 _DAMAGED = re.compile(r"[Ii]nvalid|[Ee]rror|[Cc]orrupt|exceeds|missing|unavailable|concealing")
@@ -83,6 +85,19 @@ def turns(exe: str) -> bool:
     return b"-display_rotation" in done.stdout
 
 
+@cache
+def _drops(exe: str) -> bool:
+    """Whether this ffmpeg can drop packets before they are decoded, as it can from version 7 on."""
+    command = [exe, "-nostdin", "-bsf:v", "noise=drop=0", "-f", "lavfi", "-i", "nullsrc=s=16x16"]
+    try:
+        done = subprocess.run(
+            [*command, "-frames:v", "1", "-f", "null", "-"], capture_output=True, timeout=LOOK_S
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
 @contextmanager
 def reading(
     path: str,
@@ -111,6 +126,8 @@ def reading(
     options = source_options(coding.container)
     if which != "all":
         options["skip_frame"] = {"references": "noref", "keys": "nokey"}[which]
+    if which == "keys" and coding.codec in _UNSKIPPING and _drops(ffmpeg.ffmpeg_exe()):
+        options[f"bsf:{coding.stream}"] = "noise=drop=not(key)"
     if start > coding.begins:
         options["ss"] = f"{start - coding.begins:.6f}"  # it counts from there
     filters = []
