@@ -122,6 +122,22 @@ def test_a_cut_is_followed_at_once():
     assert first > 0.8 * whole
 
 
+@pytest.mark.parametrize("shift", [0, 1, 6])
+def test_what_moves_is_marked_coarsely_and_what_stands_still_finely(shift):
+    rng = np.random.default_rng(3)
+    wide = np.clip(rng.normal(125, 50, (540, 1200)), 16, 235)
+    wide = cv2.GaussianBlur(wide, (0, 0), 1.6).astype(np.uint8)
+    wide = cv2.convertScaleAbs(wide, alpha=2.2, beta=-150)
+    marker = video.Marker((540, 960), PAYLOAD, key=KEY)
+    sides = []
+    for number in range(40):
+        marker.mark(wide[:, shift * number : shift * number + 960].copy())
+        sides.append(marker._side)
+    assert sides[0] > 256
+    assert set(sides[:4]) == {sides[0]}
+    assert sides[-1] == (256 if shift else sides[0])
+
+
 @pytest.mark.parametrize("level", [16, 235])
 def test_black_and_white_films_stay_as_they_are(level):
     marker = video.Marker(SHAPE, PAYLOAD, key=KEY)

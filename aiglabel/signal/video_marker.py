@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from aiglabel.errors import PayloadError
 from aiglabel.key import Key
-from aiglabel.signal import code, frame, image, informed, tile
+from aiglabel.signal import code, frame, image, informed, tile, whitening
 from aiglabel.signal.informed import Marking, Strength
 from aiglabel.signal.sync import Peak
 
@@ -31,6 +31,8 @@ LEAST_SIDE: Final = image.LEAST_SIDE
 # Frame sides for marking, the usual one first: coarse marks survive what codecs do to moving
 # pictures; in a still scene, whose own texture drowns them, finer ones are surer.
 _SIDES = (256, 384, 512)
+# Correlation of a scene's details with those it began with, below which it is not still.
+_STILL = 0.6
 # Share of the wanted margin at which no finer frame is tried.
 _ENOUGH = 0.75
 # Frames from one look at the pictures to the next; that fading then takes; and a step of it.
@@ -100,6 +102,8 @@ class Marker:
         self._less: NDArray[Any] | None = None
         self._thumbnail: NDArray[Any] | None = None
         self._cut, self._age = True, _REFRESH
+        # Details of the scene as it began, while its marks are finer than usual.
+        self._scene: Float | None = None
         self.ratios: list[float] = []
         """Peak signal-to-noise ratios of luma, dB, of the frames that were looked at."""
         self.largest = 0.0
@@ -112,6 +116,8 @@ class Marker:
         looks = self._age >= (_STEP if self._cut else _REFRESH)
         if looks:
             self._look(y)
+        elif self._age == _STEP and self._moves(y):
+            self._settle(y)
         if self._left and self._age % _STEP == 0:
             self._fade()
         self._age += 1
@@ -137,13 +143,37 @@ class Marker:
     def _look(self, y: Luma) -> None:
         """Compute what is to be added to frames like this one."""
         plane = frame.reduced(y, most=1)
-        if self._cut or self._side is None:
+        if self._cut and self._side is not None and self._age <= _STEP:
+            self._settle(y)  # cut after cut is movement
+        elif self._cut or self._side is None:
             self._to, self._side = self._best(plane)
             self._shown, self._left = self._to, 1
+            fine = self._side not in (None, self._sides[0])
+            self._scene = self._details(plane) if fine else None
+        elif self._moves(y):
+            self._settle(y)
         else:
             self._to = self._marking(plane, self._side).residual
             self._left = _FADE // _STEP
         self._cut, self._age = False, 0
+
+    def _details(self, plane: Luma) -> Float:
+        details: Float = whitening.details(self._host(plane, self._sides[0]))[0]
+        details /= max(float(np.linalg.norm(details)), 1e-9)
+        return details
+
+    def _moves(self, y: Luma) -> bool:
+        """Whether a scene that is marked finely, as if it were still, is not."""
+        if self._scene is None:
+            return False
+        now = self._details(frame.reduced(y, most=1))
+        return float(np.vdot(now, self._scene)) < _STILL
+
+    def _settle(self, y: Luma) -> None:
+        """Mark coarsely from now on."""
+        self._side, self._scene = self._sides[0], None
+        self._to = self._marking(frame.reduced(y, most=1), self._side).residual
+        self._shown, self._left = self._to, 1
 
     def _best(self, plane: Luma) -> tuple[Float, int | None]:
         """Try the sides, coarse ones first; none where there is nothing to mark."""
@@ -155,11 +185,16 @@ class Marker:
         marking, side = max(tried, key=lambda one: one[0].kept)
         return marking.residual, side if marking.residual.any() else None
 
-    def _marking(self, plane: Luma, side: int) -> Marking:
+    def _host(self, plane: Luma, side: int) -> Float:
+        """The canonical frame, in grey levels of 255."""
         host = frame.to_frame(plane, side)
         host -= np.float32(self._black)
         host *= np.float32(1 / (self._unit * self._level))
         np.clip(host, 0, 255, out=host)
+        return host
+
+    def _marking(self, plane: Luma, side: int) -> Marking:
+        host = self._host(plane, side)
         if self._lay is None:
             self._lay = image.choose_lay(host, self._payload, self._key)
         return informed.marking(
