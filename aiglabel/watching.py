@@ -22,7 +22,7 @@ from aiglabel.marks import audible, overlay
 from aiglabel.marks.watermark import MARK as WATERMARK
 from aiglabel.marks.watermark import films as watermark
 from aiglabel.media import Limits, video
-from aiglabel.media.video_coding import Frame, VideoCoding
+from aiglabel.media.video_coding import ROUNDED, Frame, VideoCoding
 from aiglabel.media.video_display import display_size
 from aiglabel.media.video_reading import OpenVideo
 from aiglabel.policy import Policy
@@ -36,7 +36,6 @@ _BEGINNING = 2.6
 # Seconds up to which more than key frames are decoded, and frames that are looked at about.
 _SHORT = 60.0
 _FRAMES = 120
-_ROUNDED = 0.002  # seconds by which containers round times
 _LATER = 1 << 40
 
 
@@ -133,7 +132,7 @@ def looked_at(given: OpenVideo) -> Iterator[tuple[Frame, bool]]:
     for frame in video.frames(given, seconds=_BEGINNING):
         last = frame.time
         sampled = last >= due
-        due = last + apart - _ROUNDED if sampled else due
+        due = last + apart - ROUNDED if sampled else due
         yield frame, sampled
     if length is not None and length <= _BEGINNING:
         return

@@ -38,7 +38,7 @@ def ffmpeg_exe() -> str:
         Neither is there.
     """
     for exe in _candidates():
-        if _output_of(exe, "-version").startswith("ffmpeg"):
+        if (answer(exe, "-version") or "").startswith("ffmpeg"):
             return exe
     raise MediaError("no ffmpeg program was found", remedy="Install ffmpeg or imageio-ffmpeg")
 
@@ -55,7 +55,7 @@ def hevc_encoder() -> tuple[str, str]:
         None can.
     """
     for exe in _candidates():
-        listing = _output_of(exe, "-hide_banner", "-encoders")
+        listing = answer(exe, "-hide_banner", "-encoders") or ""
         for name in ("libx265", "libkvazaar"):
             if f" {name} " in listing:
                 return exe, name
@@ -76,12 +76,21 @@ def with_encoder(name: str) -> str:
     """
     ffmpeg_exe()
     for exe in _candidates():
-        if f" {name} " in _output_of(exe, "-hide_banner", "-encoders"):
+        if f" {name} " in (answer(exe, "-hide_banner", "-encoders") or ""):
             return exe
     raise UnsupportedFormat(
         f"no ffmpeg here has the encoder {name}",
         remedy="Install imageio-ffmpeg, or write another format",
     )
+
+
+def answer(exe: str, *arguments: str, seconds: float = 30) -> str | None:
+    """Return what a program prints when it is asked something; None where it fails or is slow."""
+    try:
+        done = subprocess.run([exe, *arguments], capture_output=True, timeout=seconds)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.decode(errors="replace") if done.returncode == 0 else None
 
 
 def run(exe: str, source: Mapping[str, Any], target: Mapping[str, Any], stdin: bytes) -> bytes:
@@ -124,14 +133,6 @@ def _candidates() -> Iterator[str]:
         yield imageio_ffmpeg.get_ffmpeg_exe()
     except (ImportError, RuntimeError):
         return
-
-
-def _output_of(exe: str, *arguments: str) -> str:
-    try:
-        done = subprocess.run([exe, *arguments], capture_output=True, timeout=30)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.decode(errors="replace") if done.returncode == 0 else ""
 
 
 # ---------------------------------------------------------------------- processes

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from aiglabel.containers.sniff import VideoFormat
 from aiglabel.errors import CorruptMedia
 from aiglabel.media import ffmpeg
-from aiglabel.media.video_coding import VideoCoding
+from aiglabel.media.video_coding import ROUNDED, VideoCoding
 from aiglabel.media.video_whole import ISOBMFF
 
 Which = Literal["all", "references", "keys"]
@@ -26,7 +26,6 @@ STALL_S = 120.0
 """Seconds that it may do nothing."""
 LOOK_S = 60.0
 """Seconds that ffmpeg may look at something."""
-_ROUNDED = 0.002  # seconds by which containers round times
 MOST_TRACKS = 128
 """Tracks of a file beyond which it is not opened."""
 _MOST_AT_ONCE = 768 << 20  # bytes; the greatest frame that `Limits` let through has 750 million
@@ -63,39 +62,22 @@ def in_words(options: Mapping[str, Any]) -> list[str]:
 @cache
 def says_encoder(exe: str, name: str) -> str:
     """Return what ffmpeg says of an encoder; empty if it has none of that name."""
-    try:
-        done = subprocess.run(
-            [exe, "-hide_banner", "-h", f"encoder={name}"], capture_output=True, timeout=LOOK_S
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    said = done.stdout.decode(errors="replace")
+    said = ffmpeg.answer(exe, "-hide_banner", "-h", f"encoder={name}", seconds=LOOK_S) or ""
     return said if said.startswith("Encoder ") else ""
 
 
 @cache
 def turns(exe: str) -> bool:
     """Whether this ffmpeg can say how players turn a film that comes through a pipe."""
-    try:
-        done = subprocess.run(
-            [exe, "-hide_banner", "-h", "long"], capture_output=True, timeout=LOOK_S
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return b"-display_rotation" in done.stdout
+    said = ffmpeg.answer(exe, "-hide_banner", "-h", "long", seconds=LOOK_S) or ""
+    return "-display_rotation" in said
 
 
 @cache
 def _drops(exe: str) -> bool:
     """Whether this ffmpeg can drop packets before they are decoded, as it can from version 7 on."""
-    command = [exe, "-nostdin", "-bsf:v", "noise=drop=0", "-f", "lavfi", "-i", "nullsrc=s=16x16"]
-    try:
-        done = subprocess.run(
-            [*command, "-frames:v", "1", "-f", "null", "-"], capture_output=True, timeout=LOOK_S
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return done.returncode == 0
+    asked = "-nostdin -bsf:v noise=drop=0 -f lavfi -i nullsrc=s=16x16 -frames:v 1 -f null -"
+    return ffmpeg.answer(exe, *asked.split(), seconds=LOOK_S) is not None
 
 
 @contextmanager
@@ -132,7 +114,7 @@ def reading(
         options["ss"] = f"{start - coding.begins:.6f}"  # it counts from there
     filters = []
     if apart > 0:
-        least = max(apart - _ROUNDED, apart / 2)
+        least = max(apart - ROUNDED, apart / 2)
         filters = [f"select='isnan(prev_selected_t)+gte(t-prev_selected_t,{least:.6f})'"]
     # The same range on both sides: what is full range stays so.
     full = coding.colour.range == "pc"

@@ -16,8 +16,7 @@ from fractions import Fraction
 
 from aiglabel.errors import MediaError
 from aiglabel.media import ffmpeg, video_nut
-from aiglabel.media.video_coding import Frame, Lead
-from aiglabel.media.video_nut import RawStream
+from aiglabel.media.video_coding import Frame, Lead, VideoCoding
 from aiglabel.media.video_pipe import FramePipe
 from aiglabel.media.video_reading import HELD, USUAL_RATE, FrameReader, OpenVideo
 
@@ -57,7 +56,7 @@ def carry(
             if not number:
                 first = time
                 if lead:
-                    _lead(lead, belt, given, pts, later, reader.stream)
+                    _lead(lead, belt, reader, coding, pts)
             change(Frame(number, time, views[id(picture)]))
             belt.give(pts + later, picture)
             number += 1
@@ -72,17 +71,15 @@ def carry(
         belt.stop()
 
 
-def _lead(
-    lead: Lead, belt: _Belt, given: OpenVideo, begin: int, ticks: int, stream: RawStream
-) -> None:
+def _lead(lead: Lead, belt: _Belt, reader: FrameReader, coding: VideoCoding, begin: int) -> None:
     """Send the frames before the film, all of one buffer."""
-    coding = given.coding
-    picture = bytearray(len(belt.pictures[0]))
+    stream, later = reader.stream, ticks(lead, reader)
+    picture = bytearray(reader.size)
     planes = coding.pixel_format.planes(picture, coding.width, coding.height)
-    lead.paint(Frame(-1, float((begin - ticks) * stream.time_base), planes))
+    lead.paint(Frame(-1, float((begin - later) * stream.time_base), planes))
     count = max(1, round(lead.seconds * float(stream.rate or USUAL_RATE)))
     for number in range(count):
-        belt.give(begin + number * ticks // count, picture)
+        belt.give(begin + number * later // count, picture)
 
 
 class _Belt:

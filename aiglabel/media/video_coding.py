@@ -15,6 +15,9 @@ from aiglabel.containers.sniff import VideoFormat
 
 Plane = NDArray[np.uint8] | NDArray[np.uint16]
 
+ROUNDED = 0.002
+"""Seconds by which containers round times."""
+
 _PLANAR = re.compile(r"(?:yuv(420|422|444|440|411|410)p|gray)(9|10|12|14|16)?(?:le)?")
 _SHIFTS = {"420": (1, 1), "422": (1, 0), "444": (0, 0), "440": (0, 1), "411": (2, 0), "410": (2, 2)}
 # The same samples in another order, or two names of one thing.

@@ -116,8 +116,8 @@ class Marker:
         looks = self._age >= (_STEP if self._cut else _REFRESH)
         if looks:
             self._look(y)
-        elif self._age == _STEP and self._moves(y):
-            self._settle(y)
+        elif self._age == _STEP and self._scene is not None:
+            self._follow(frame.reduced(y, most=1))
         if self._left and self._age % _STEP == 0:
             self._fade()
         self._age += 1
@@ -144,15 +144,13 @@ class Marker:
         """Compute what is to be added to frames like this one."""
         plane = frame.reduced(y, most=1)
         if self._cut and self._side is not None and self._age <= _STEP:
-            self._settle(y)  # cut after cut is movement
+            self._settle(plane)  # cut after cut is movement
         elif self._cut or self._side is None:
             self._to, self._side = self._best(plane)
             self._shown, self._left = self._to, 1
             fine = self._side not in (None, self._sides[0])
             self._scene = self._details(plane) if fine else None
-        elif self._moves(y):
-            self._settle(y)
-        else:
+        elif not self._follow(plane):
             self._to = self._marking(plane, self._side).residual
             self._left = _FADE // _STEP
         self._cut, self._age = False, 0
@@ -162,17 +160,17 @@ class Marker:
         details /= max(float(np.linalg.norm(details)), 1e-9)
         return details
 
-    def _moves(self, y: Luma) -> bool:
-        """Whether a scene that is marked finely, as if it were still, is not."""
-        if self._scene is None:
+    def _follow(self, plane: Luma) -> bool:
+        """Mark a scene coarsely that was marked finely, as if it were still, and is not."""
+        if self._scene is None or float(np.vdot(self._details(plane), self._scene)) >= _STILL:
             return False
-        now = self._details(frame.reduced(y, most=1))
-        return float(np.vdot(now, self._scene)) < _STILL
+        self._settle(plane)
+        return True
 
-    def _settle(self, y: Luma) -> None:
+    def _settle(self, plane: Luma) -> None:
         """Mark coarsely from now on."""
         self._side, self._scene = self._sides[0], None
-        self._to = self._marking(frame.reduced(y, most=1), self._side).residual
+        self._to = self._marking(plane, self._side).residual
         self._shown, self._left = self._to, 1
 
     def _best(self, plane: Luma) -> tuple[Float, int | None]:
