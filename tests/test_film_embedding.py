@@ -383,6 +383,14 @@ def test_a_card_comes_before_the_film(kind, tmp_path):
     assert report.mark("watermark").payload == result.payload.hex()
 
 
+def test_no_card_comes_without_a_legible_label(tmp_path):
+    data = moving("mp4", picture="mandelbrot=size=16x16:rate=15", sounds=())
+    src, dst = put(tmp_path, data), tmp_path / "out.mp4"
+    result = agl.embed(src, dst, label=label(), policy=CN.changed(film={"card": 2}))
+    assert not result.mark("overlay").written
+    assert times(dst) == times(src)
+
+
 def test_avi_with_sound_takes_no_card(tmp_path):
     src, dst = put(tmp_path, moving("avi"), "in.avi"), tmp_path / "out.avi"
     with pytest.raises(agl.UnsupportedFormat, match="AVI"):

@@ -26,7 +26,7 @@ from aiglabel.marks.watermark import films as watermark
 from aiglabel.media import sound, video, video_partial
 from aiglabel.media.sound_coding import Coding
 from aiglabel.media.video_belt import Progress
-from aiglabel.media.video_coding import Frame, Lead, VideoCoding, VideoTarget
+from aiglabel.media.video_coding import Frame, VideoCoding, VideoTarget
 from aiglabel.media.video_reading import OpenVideo
 from aiglabel.pipeline.job import LOST_CREDENTIALS, Clock, Job, broken_credentials
 from aiglabel.pipeline.sounds import SoundJob, SoundMarks, SoundSource, too_little
@@ -200,8 +200,7 @@ class _Film:
             if marking:
                 marking.mark(frame)
 
-        card = self.policy.film.card
-        lead = Lead(card, caption.card) if caption and card else None
+        lead = caption.lead if caption else None
         target = replace(self.job.film or VideoTarget(), container=self.fmt)
         written = video.transcode(
             given, film, change, target=target, lead=lead, audio=voice, overwrite=True,
@@ -214,7 +213,7 @@ class _Film:
     ) -> list[Outcome]:
         """Look at what was made; a mark that the encoder destroyed is not called written."""
         reader = watermark.Reader(self.job.payload, key=self.job.key)
-        card = self.policy.film.card if caption else 0.0
+        card = caption.lead.seconds if caption and caption.lead else 0.0
         early = marking is not None and card + marking.clearest < _READ_BACK
         outcomes, begun = [], False
 

@@ -23,7 +23,7 @@ from aiglabel.marks.overlay.mark import MARK
 from aiglabel.marks.overlay.sighting import LEAST_STEP, LIKENESS, Sighting, reduced
 from aiglabel.marks.overlay.template import Gray
 from aiglabel.marks.overlay.when import When, usual_seconds
-from aiglabel.media.video_coding import Frame, VideoCoding
+from aiglabel.media.video_coding import Frame, Lead, VideoCoding
 from aiglabel.media.video_display import (
     REFERENCE_WHITE,
     display_size,
@@ -119,7 +119,13 @@ class Caption:
             self._contrast.append(self._legibility.of(frame))
             self._measure_at = time + _CONTRAST_EVERY
 
-    def card(self, frame: Frame) -> None:
+    @property
+    def lead(self) -> Lead | None:
+        """What is shown before the film: a card, if one is asked for and its label is legible."""
+        shown = self.layout is not None and self.when.card > 0
+        return Lead(self.when.card, self._show_card) if shown else None
+
+    def _show_card(self, frame: Frame) -> None:
         """Make of `frame` the card: black, the label large in the middle, and at its usual place.
 
         There it stands without a break from the card's first frame on. Of the card's frames, which
@@ -128,8 +134,7 @@ class Caption:
         black, _ = luma_range(self.coding)
         for number, plane in enumerate(frame.planes):
             plane[:] = 1 << (self.coding.bits - 1) if number else black
-        if self.layout is not None:
-            _lay(self._card, frame)
+        _lay(self._card, frame)
         self.burn(frame)
 
     def outcome(self) -> Outcome:
