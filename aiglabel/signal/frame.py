@@ -22,6 +22,9 @@ LADDER = (64, 96, 128, 192, 256, 384, 512, 640)
 # Pixels of the picture that a sample of the frame stands for, at least: finer detail is what
 # compression throws away first.
 _COARSENESS = 1.3
+# Samples on the longer side of the frame, at most, while that leaves pixels enough for one: sites
+# shrink a long picture until its longer side fits.
+_LONGEST = 1500
 # Frames tried for a smooth picture, and the side under which none is: four tiles side by side.
 _COARSER = 3
 _COARSEST = 256
@@ -35,7 +38,10 @@ def sides_to_mark(shape: tuple[int, ...]) -> list[int]:
     The others, coarser, are for smooth pictures.
     """
     root = math.sqrt(shape[0] * shape[1])
-    fitting = [side for side in LADDER if _COARSENESS * side <= root] or [LADDER[0]]
+    longer = max(shape[:2]) / root
+    fitting = [
+        side for side in LADDER if _COARSENESS * side <= root and side * longer <= _LONGEST
+    ] or [LADDER[0]]
     # In a narrow strip a finer frame shows more of every tile.
     if min(shape_of(shape, fitting[-1])) < 0.75 * SIDE:
         fitting = [side for side in LADDER if side <= root] or [LADDER[0]]

@@ -37,10 +37,12 @@ from aiglabel.signal import (
     tile,
     whitening,
 )
-from aiglabel.signal.detector import EFFORTS, Finding
+from aiglabel.signal.budget import DEFAULT_EFFORT, EFFORTS
+from aiglabel.signal.detector import Finding
 from aiglabel.signal.informed import STRENGTHS, Marking, Strength
 from aiglabel.signal.pixels import Pixels
 from aiglabel.signal.sync import Peak
+from aiglabel.signal.view import AS_IT_IS
 
 WIRE_FORMAT: Final = "aiglabel.dwt.2"
 # Times the threshold at which decoding has never failed in trials; and the share of right code
@@ -201,6 +203,7 @@ def mark(
             remedy=f"It takes {LEAST_SIDE} pixels on the shortest side",
         )
     plane, opacity = pixels.cover(rgb)
+    shares = pixels.shares(rgb)
     root = math.sqrt(plane.size)
     plane = frame.reduced(plane, most=_REDUCED)
     opacity = None if opacity is None else frame.reduced(opacity, most=_REDUCED)
@@ -212,6 +215,7 @@ def mark(
         marking = informed.marking(
             host, None if opacity is None else frame.to_frame(opacity, side), word,
             tile.carrier(key), lay, wanted, coarseness=root / side,
+            spent=float(shares @ shares) / len(shares),
         )  # fmt: skip
         if best is None or marking.kept > best[0].kept:
             best = marking, side, host, lay
@@ -220,12 +224,12 @@ def mark(
             break
     assert best is not None
     marking, side, host, lay = best
-    marked = pixels.add(rgb, marking.residual)
+    marked = pixels.add(rgb, marking.residual, shares)
     return Marked(marked, marking.statistic, limit, side, lay, (host, host + marking.residual))
 
 
 def detect(
-    rgb: Pixels, *, key: Key, effort: str = detector.DEFAULT_EFFORT, locate: bool = False
+    rgb: Pixels, *, key: Key, effort: str = DEFAULT_EFFORT, locate: bool = False
 ) -> Detection:
     """Look for the mark of `key` in one picture of any size, without knowing the original.
 
@@ -244,7 +248,7 @@ def detect(
 
 
 def detect_any(
-    rgb: Pixels, *, keys: Sequence[Key], looks: int = 1, effort: str = detector.DEFAULT_EFFORT,
+    rgb: Pixels, *, keys: Sequence[Key], looks: int = 1, effort: str = DEFAULT_EFFORT,
     locate: bool = False,
 ) -> list[Detection]:  # fmt: skip
     """Look for the marks of several keys: transforms are shared, a key costs its correlations.
@@ -321,7 +325,7 @@ def stated(
 def _older(plane: NDArray[Any], keys: Sequence[Key], looks: int) -> list[Detection]:
     """Look for marks of the first format, in the whole picture in every pose."""
     extra = math.log(detector.TRIED.tests * looks / len(keys))
-    where = Geometry(detector.AS_IT_IS, 0.0, 0.0, 1.0)
+    where = Geometry(AS_IT_IS, 0.0, 0.0, 1.0)
     return [
         Detection(
             payload=one.payload, statistic=one.statistic, threshold=one.threshold,

@@ -3,7 +3,7 @@
 Informed: the host's own projection on each coefficient is known, and each gets the gain that brings
 it nearer to a common margin (water-filling; Malvar and Florencio 2003 for the idea). Closed loop:
 the marked frame is attacked by a JPEG in memory, whole and cut into quarters, and the strength
-follows what is left of the mark, within limits of visibility.
+follows what is left of the mark, within limits of visibility; and so does the share of each band.
 
 None of this is part of the wire format: a detector does not know how strong a mark was made.
 """
@@ -27,6 +27,9 @@ Float = NDArray[np.float32]
 # Gains are mild: what the host lends is gone after the first crop.
 _MIN_GAIN, _MAX_GAIN = 0.7, 1.5
 _STEPS = 4
+# How far the shares of the bands follow what is left of each, from 0 to all the way, and within
+# which bounds: other attacks leave others.
+_FOLLOWED, _LEAST_SHARE, _MOST_SHARE = 0.7, 0.6, 1.6
 # A quarter has about half the ratio of the whole; it is weighed a little less than its share, so
 # that a weak quarter makes the whole stronger.
 _QUARTER = 1.5
@@ -71,7 +74,7 @@ class Strength:
 
 STRENGTHS: Final = {
     "invisible": Strength(17.5, 48.0, 42.0, 0.6),
-    "balanced": Strength(20.2, 48.0, 38.2, 0.85),
+    "balanced": Strength(23.5, 48.0, 38.1, 0.85),
     "robust": Strength(28.0, 44.0, 36.0, 1.5, 0.6),
 }
 
@@ -100,7 +103,7 @@ class Marking:
 
 def marking(
     host: Float, opacity: Float | None, word: NDArray[np.int8], carrier: Carrier, lay: Peak,
-    strength: Strength, *, coarseness: float,
+    strength: Strength, *, coarseness: float, spent: float = 1.0,
 ) -> Marking:  # fmt: skip
     """Return what to add to a frame so that it carries a codeword.
 
@@ -118,6 +121,8 @@ def marking(
     strength : Strength
     coarseness : float
         Pixels of the picture that a sample of the frame stands for.
+    spent : float
+        Mean square change of the picture's samples for that of its luma; see `pixels.shares`.
     """
     signs = carrier.signs(word)
     detail, variance = whitening.details(host)
@@ -128,15 +133,18 @@ def marking(
     unit = _laid(nominal, lay, host.shape) * visible
     root = math.sqrt(host.size) * coarseness
     margin = strength.margin * (1 + _LARGER * _room(root))
-    softest, loudest = _amplitudes(unit, strength, root)
+    softest, loudest = _amplitudes(unit, strength, root, spent)
     if loudest == 0:  # nowhere to put a mark
         return Marking(np.zeros_like(host), 0.0, 0.0, fragile=False)
     own, reach = _projections(detail, variance, unit, signs, lay)
     gains = _water_fill(own, reach * np.float32(math.sqrt(softest * loudest)))
-    unit = _laid(nominal * gains, lay, host.shape) * visible
-    softest, loudest = _amplitudes(unit, strength, root)
-    amplitude, left, weak = math.sqrt(softest * loudest), 0.0, 0.0
     quality = _jpeg_quality(coarseness)
+    attacked = _after_jpeg(host + np.float32(math.sqrt(softest * loudest)) * unit, quality)
+    spectrum = whitening.flattened(tile.fold(whitening.whitened(attacked)))
+    gains *= _shares(sync.values(spectrum, lay) * signs)
+    unit = _laid(nominal * gains, lay, host.shape) * visible
+    softest, loudest = _amplitudes(unit, strength, root, spent)
+    amplitude, left, weak = math.sqrt(softest * loudest), 0.0, 0.0
     for step in range(_STEPS):
         attacked = _after_jpeg(host + np.float32(amplitude) * unit, quality)
         white = whitening.whitened(attacked)
@@ -159,12 +167,12 @@ def _laid(values: Float, lay: Peak, shape: tuple[int, ...]) -> Float:
     return tile.spread(np.roll(one, (int(lay.down), int(lay.right)), (0, 1)), shape)
 
 
-def _amplitudes(unit: Float, strength: Strength, root: float) -> tuple[float, float]:
+def _amplitudes(unit: Float, strength: Strength, root: float, spent: float) -> tuple[float, float]:
     """Bounds of the amplitude that follow from the limits of visibility.
 
     `root` is the root of the picture's area in pixels.
     """
-    power = float(np.mean(unit * unit))
+    power = float(np.mean(unit * unit)) * spent
     if power < 1e-6:
         return 0.0, 0.0
     softest, loudest = (
@@ -185,14 +193,14 @@ def _projections(
 ) -> tuple[Float, Float]:
     """The host's own projection on every signed coefficient, and that of the mark at amplitude 1.
 
-    Both through the same flattening; of the mark the mean of each level, which varies little.
+    Both through the same flattening; of the mark the mean of each band, which varies little.
     """
     marked = whitening.less_mean(unit)
     marked /= variance
     spectra = np.fft.rfft2([tile.fold(detail / variance), tile.fold(marked)])
     spectra *= whitening.flattening(spectra[0])
     own, reach = sync.values(spectra.astype(np.complex64), lay) * signs
-    return own, np.maximum(tile.level_means(reach), np.float32(1e-9))
+    return own, np.maximum(tile.band_means(reach), np.float32(1e-9))
 
 
 def _water_fill(own: Float, reach: Float) -> Float:
@@ -209,6 +217,22 @@ def _water_fill(own: Float, reach: Float) -> Float:
     return gains
 
 
+def _shares(found: Float) -> Float:
+    """Gains of the bands, for every coefficient, by what is left of the mark in each.
+
+    The sum of all signed coefficients over their deviation is largest, at the same change of the
+    pixels, where each is as strong as its own ratio of the two over the change it costs.
+    """
+    mean = tile.band_means(found)
+    spread = np.sqrt(np.maximum(tile.band_means(found * found) - mean * mean, 1e-12))
+    nominal = tile.gains()
+    shares = np.maximum(mean, 0) / (spread * nominal * nominal)
+    for power in (_FOLLOWED, 1.0):
+        norm = np.linalg.norm(nominal * shares) / np.linalg.norm(nominal)
+        shares = np.clip((shares / max(norm, 1e-12)) ** power, _LEAST_SHARE, _MOST_SHARE)
+    return np.asarray(shares, np.float32)
+
+
 def _weakest_quarter(white: Float, signs: Float, carrier: Carrier, lay: Peak) -> float:
     """Signal-to-noise ratio of the message in the quarter of a frame that has least of it."""
     tall, wide = (max(length // 2, tile.SIDE) for length in white.shape)
@@ -219,8 +243,7 @@ def _weakest_quarter(white: Float, signs: Float, carrier: Carrier, lay: Peak) ->
     ]
     # Each is folded as if it began where the frame does, so that the tile lies as in the frame.
     quarters = [
-        np.roll(tile.fold(white[top : top + tall, left : left + wide]), (top, left), (0, 1))
-        for top, left in corners
+        tile.fold(white[top : top + tall, left : left + wide], top, left) for top, left in corners
     ]
     return _ratio(float(_statistics(np.stack(quarters), signs, carrier, lay).min()), carrier)
 

@@ -89,10 +89,10 @@ def gains() -> Float:
     return nominal * np.float32(SIDE / np.linalg.norm(nominal))
 
 
-def level_means(values: Float) -> Float:
-    """Every coefficient (COEFFICIENTS,) replaced by the mean of its level."""
-    parts = np.split(values, np.cumsum(_SIZES)[:-1])
-    return np.concatenate([np.full_like(part, part.mean()) for part in parts])
+def band_means(values: Float) -> Float:
+    """Every coefficient (COEFFICIENTS,) replaced by the mean of its band: H, V or D of a level."""
+    bands = np.split(values, np.cumsum(np.repeat(_SIZES, 3) // 3)[:-1])
+    return np.concatenate([np.full_like(band, band.mean()) for band in bands])
 
 
 def synthesise(values: Float) -> Float:
@@ -147,12 +147,15 @@ def spread(tile: Float, shape: tuple[int, ...]) -> Float:
     return plane
 
 
-def fold(plane: Float) -> Float:
-    """Sum all tiles of a plane (H, W) into one (SIDE, SIDE); adjoint of `spread`."""
+def fold(plane: Float, top: int = 0, left: int = 0) -> Float:
+    """Sum all tiles of a plane (H, W) into one (SIDE, SIDE); adjoint of `spread`.
+
+    Of a part that begins at (top, left) of a plane: as if the rest of the plane were 0.
+    """
     height, width = (-(-length // SIDE) * SIDE for length in plane.shape)
     if (height, width) != plane.shape:
         padded = np.zeros((height, width), np.float32)
         padded[: plane.shape[0], : plane.shape[1]] = plane
         plane = padded
     folded: Float = plane.reshape(height // SIDE, SIDE, width // SIDE, SIDE).sum((0, 2))
-    return folded
+    return np.roll(folded, (top, left), (0, 1)) if top or left else folded
