@@ -177,6 +177,10 @@ _SUITE = [
     _way("rotated by 10°, JPEG 70", (95, 99), scene.rotated_and_coded, 10, 70),
     _way("resize × 0.5, JPEG 50", _OPEN, scene.resized_and_coded, 0.5, 50),
     _way("print and camera", (40, 70), scene.printed_and_photographed),
+    *(
+        _way(f"photographed: corners moved by {100 * x:g} %", _OPEN, scene.photographed, x)
+        for x in (0.0, 0.01, 0.02, 0.03)
+    ),
     _way("halftone and scan", _OPEN, scene.halftoned, most=0.5),
     # What is meant to remove it
     _clean("non-local means", _OPEN, signal.non_local_means, 5),
@@ -202,5 +206,6 @@ QUICK: Final = (
     "text across", "25 % erased, one block", "collage, 25 % of it",
     "page screenshot: 0.6 ×, JPEG 80", "screenshot: 0.7 ×, 90 %, sharpened, JPEG 70",
     "messenger: 1600 px, JPEG 70, 0.8 ×, JPEG 60", "crop to 50 %, JPEG 50",
-    "rotated by 10°, JPEG 70", "print and camera", "bilateral filter", "0.94 × and back",
+    "rotated by 10°, JPEG 70", "print and camera", "photographed: corners moved by 2 %",
+    "bilateral filter", "0.94 × and back",
 )  # fmt: skip

@@ -158,6 +158,27 @@ def printed_and_photographed(rgb: Rgb, rng: Generator) -> Rgb:
     return coded(noisy(lit, rng, 5), "JPEG", 80)
 
 
+def photographed(rgb: Rgb, rng: Generator, share: float) -> Rgb:
+    """Part of a photograph: 0.8 ×, turned by up to 4° on another picture, its corners moved.
+
+    By up to a share of the sides, in or out; then blur, noise, JPEG 80.
+    """
+    height, width = rgb.shape[:2]
+    around = _bundled(_OTHERS[rng.integers(len(_OTHERS))])
+    page = fitted(around, round(1.2 * width), round(1.2 * height))
+    corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32)
+    moved = corners + rng.uniform(-share, share, (4, 2)) * (width, height) - (width / 2, height / 2)
+    angle = math.radians(rng.uniform(-4, 4))
+    turn = 0.8 * np.array([(math.cos(angle), math.sin(angle)), (-math.sin(angle), math.cos(angle))])
+    centre = (0.5 + rng.uniform(-0.05, 0.05, 2)) * (page.shape[1], page.shape[0])
+    matrix = cv2.getPerspectiveTransform(corners, (moved @ turn + centre).astype(np.float32))
+    size = (page.shape[1], page.shape[0])
+    shown = cv2.warpPerspective(rgb, matrix, size, flags=cv2.INTER_CUBIC)
+    inside = cv2.warpPerspective(np.full((height, width), 255, np.uint8), matrix, size)
+    scene = np.where(inside[..., None] > 127, shown, page).astype(np.uint8)
+    return coded(noisy(blurred(scene, 0.7), rng, 3), "JPEG", 80)
+
+
 def halftoned(rgb: Rgb) -> Rgb:
     """Print with round dots, a screen at another angle for each ink, and scan at the same size."""
     fine = fitted(rgb, 4 * rgb.shape[1], 4 * rgb.shape[0])

@@ -18,6 +18,7 @@ if str(ROOT) not in sys.path:  # `python -m pytest` has it, `pytest` has not
     sys.path.insert(0, str(ROOT))
 
 geometry = importlib.import_module("benchmarks.attacks_geometry")
+scene = importlib.import_module("benchmarks.attacks_scene")
 signal = importlib.import_module("benchmarks.attacks_signal")
 
 KEY = Key(bytes(range(32)))
@@ -81,6 +82,8 @@ ATTACKS = {
     "turned right, half the size": lambda p: geometry.resized(geometry.turned(p, 3), 0.5),
     "transposed, half of it": lambda p: p.transpose(1, 0, 2)[101:736, 57:566],
     "perspective": lambda p: geometry.in_perspective(p, drawn(7), 0.02),
+    "photographed": lambda p: scene.photographed(p, drawn(), 0.02),
+    "bent by 4": lambda p: geometry.bent(p, drawn(), 4),
     "bent": lambda p: geometry.bent(p, drawn(), 2),
     "collage": lambda p: beside(geometry.resized(p, 0.7), photo(1000, 1300, 9)),
     "white frame": lambda p: geometry.framed(p, 0.1, 0.1, geometry.WHITE),
