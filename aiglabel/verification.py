@@ -31,8 +31,8 @@ from aiglabel.policy import Policy, WatermarkPolicy
 from aiglabel.report import Report, comply, decide
 from aiglabel.rules import check
 from aiglabel.signal import image
+from aiglabel.signal.budget import DEFAULT_EFFORT
 from aiglabel.signal.detection import Detection
-from aiglabel.signal.detector import DEFAULT_EFFORT
 from aiglabel.version import toolkit_version
 
 T = TypeVar("T")

@@ -17,7 +17,7 @@ from dwt1_writer import mark as mark_dwt1
 
 from aiglabel.errors import PayloadError
 from aiglabel.key import Key
-from aiglabel.signal import detector, dwt1, image, presence, quality
+from aiglabel.signal import budget, detector, dwt1, image, presence, quality, view
 
 OTHERS = [Key(hashlib.sha256(bytes([number])).digest()) for number in range(25)]
 
@@ -37,7 +37,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
 
         monkeypatch.setattr(room, name, counting)
 
-    counted(detector, "octaves")
+    counted(view, "octaves")
     counted(detector.sync, "registered")
     counted(detector.frame, "to_frame")
     counted(dwt1, "whiten")
@@ -122,6 +122,26 @@ def test_any_memory_layout_will_do(layout):
     pixels.setflags(write=False)
     np.testing.assert_array_equal(image.embed(pixels, PAYLOAD, key=KEY), wanted)
     assert image.detect(np.asfortranarray(wanted), key=KEY).payload == PAYLOAD
+
+
+def test_what_is_grey_stays_grey():
+    grey = np.repeat(photo(300, 400)[..., 1:2], 3, axis=2)
+    pixels = image.embed(grey, PAYLOAD, key=KEY)
+    np.testing.assert_array_equal(pixels[..., 0], pixels[..., 1])
+    np.testing.assert_array_equal(pixels[..., 1], pixels[..., 2])
+
+
+@pytest.mark.parametrize("scale", [1, 257])
+def test_colours_move_least_for_the_same_luma(scale):
+    """Green more, blue less: the luma moves as it would have, all channels together less."""
+    cover = photo(300, 400).astype(np.uint16 if scale > 1 else np.uint8) // 2 + 60
+    cover = (cover * scale).astype(cover.dtype)
+    pixels = image.embed(cover, PAYLOAD, key=KEY)
+    change = (pixels.astype(float) - cover) / scale
+    luma = change @ (0.299, 0.587, 0.114)
+    assert np.square(change).mean() < 0.9 * np.square(luma).mean()
+    slopes = [np.vdot(change[..., channel], luma) / np.vdot(luma, luma) for channel in range(3)]
+    assert slopes[2] < slopes[0] < 1 < slopes[1]
 
 
 def test_transparent_pixels_carry_nothing():
@@ -285,7 +305,7 @@ def test_several_keys_share_the_transforms(calls):
     eight = {name: calls[name] - count for name, count in one.items()}
     for name in ("octaves", "to_frame"):
         assert eight[name] == one[name] > 0, name
-    assert eight["registered"] <= detector.EFFORTS["full"].closer + 1
+    assert eight["registered"] <= budget.EFFORTS["full"].closer + 2
 
 
 def test_quick_looks_at_whole_pictures_only(calls):

@@ -22,7 +22,7 @@ from aiglabel.marks.audible import AudibleStyle
 from aiglabel.marks.overlay import OverlayStyle
 from aiglabel.marks.overlay.when import When
 from aiglabel.rules import RULES
-from aiglabel.signal.detector import DEFAULT_EFFORT, EFFORTS
+from aiglabel.signal.budget import DEFAULT_EFFORT, EFFORTS
 from aiglabel.signal.informed import STRENGTHS
 
 COMMAND_LINE_TABLES = ("label", "key", "signer")

@@ -4,7 +4,8 @@
    compression, filters, resizing, mirroring and quarter turns, at the speed of a resize.
 2. *Search*: lattices that stand out without the key (`lattice`), checked with the key (`sync`).
    Finds marks after crops, rotation, stretching, in collages and screenshots.
-3. *Closer*: the best places polished, and registered piece by piece: perspective and bending.
+3. *Closer*: windows of the picture, each with a lattice of its own (`windows`); the best places
+   polished, and registered piece by piece: views from the side, and bending.
 4. *Guesses*: many more lattices, with the key alone: the picture's own texture hides those of a
    mark that can still be read.
 
@@ -14,10 +15,8 @@ keys: a key costs its correlations and decodings.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import cv2
@@ -25,60 +24,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiglabel.key import Key
-from aiglabel.signal import code, frame, lattice, statistics, sync, tile, whitening
-from aiglabel.signal.lattice import Guesses, Matrices
-from aiglabel.signal.plane import Plane, octaves
+from aiglabel.signal import code, frame, lattice, statistics, sync, tile, whitening, windows
+from aiglabel.signal.budget import Budget
+from aiglabel.signal.lattice import Matrices
+from aiglabel.signal.plane import Plane, White
 from aiglabel.signal.sync import Laid, Peak
-from aiglabel.signal.tile import Carrier, Spectrum
+from aiglabel.signal.tile import Carrier
+from aiglabel.signal.view import POLISHED, REGISTERED, SEARCHED, Picture, Sighting, View
+from aiglabel.signal.windows import Window
 
 Float = NDArray[np.float32]
 
-
-@dataclass(frozen=True)
-class Budget:
-    """How much is looked at.
-
-    Attributes
-    ----------
-    octaves : int
-        Planes of the lattice search, each half the size of the one before; 0 for no search.
-    lattices : int
-        Lattices that stand out, checked with the key.
-    closer : int
-        Places polished and registered, of all keys together.
-    bent : float
-        Least height of the peak of a bent plane at which it is registered.
-    guesses : int
-        Further lattices checked with the key, besides the upright ones.
-    older : bool
-        Whether marks of the first format are looked for too.
-    """
-
-    octaves: int
-    lattices: int
-    closer: int
-    bent: float
-    guesses: int
-    older: bool
-
-
-EFFORTS: Final[dict[str, Budget]] = {
-    "quick": Budget(octaves=0, lattices=0, closer=0, bent=0.0, guesses=0, older=False),
-    "full": Budget(octaves=4, lattices=40, closer=1, bent=4.4, guesses=600, older=False),
-    "thorough": Budget(octaves=5, lattices=160, closer=4, bent=0.0, guesses=6000, older=True),
-}
-DEFAULT_EFFORT: Final = "full"
-
-AS_IT_IS, SEARCHED, POLISHED, REGISTERED = "as it is", "searched", "polished", "registered"
-"""Steps in which something is found."""
-
-# Root of the area, in samples, of the largest plane that is searched.
-_LARGEST = 768
 # Lattices checked before all others, as they are nearly always right. How many of those, one in how
 # many of the others, and how many guesses a key has a closer look at, after how many were polished.
 _FIRST = 8
 _SIGHTINGS, _BATCH = 2, 16
-_GUESSED, _POLISHED = 3, 16
+_GUESSED, _POLISHED = 3, 10
+# Score of a lattice that is read part by part, however little the pilots fit the whole: chance
+# reaches 6.
+_STANDS_OUT = 7.0
+# Heights of pilots under which a lattice is not laid: chance reaches them in a few tries.
+_LEAST_HEIGHT = 4.4
+# Windows of a picture whose own lattices are polished; as many are laid as of the guesses. And the
+# peak of the pilots in a window from which on the whole is bent after it.
+_WINDOWS, _LEAST_PEAK = 6, 5.2
 # Pilot statistics at which a sighting is worth decoding at once, and under which it never is, as
 # too few pilots are right for the message to be readable; and how many of those between are kept.
 _LIKELY_PILOTS, _LEAST_PILOTS = 5.6, 4.5
@@ -95,82 +64,6 @@ TRIED: Final = statistics.Tried(
 """What the false-positive bound counts, generously: places are lattices, steps of polishing and
 parts, each with every pose and offset, to a quarter of a sample. The third test is for the older
 format."""
-
-
-@dataclass(frozen=True, eq=False)
-class View:
-    """One way of looking at the picture.
-
-    Attributes
-    ----------
-    laid : Laid
-    spectrum : complex64
-        Of the folded tile, flattened.
-    scale : float
-        Samples of the plane a pixel of the picture.
-    step : str
-    plane : Plane or None
-        What was laid, where that is not the frame itself.
-    """
-
-    laid: Laid
-    spectrum: Spectrum
-    scale: float
-    step: str
-    plane: Plane | None = None
-
-    @classmethod
-    def of(cls, laid: Laid, scale: float, step: str, plane: Plane | None = None) -> View:
-        """Fold what was laid."""
-        return cls(laid, laid.spectrum(), scale, step, plane)
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """The picture that is searched, and what is made of it once for all keys.
-
-    Attributes
-    ----------
-    luma : uint8 or float32, shape (H, W)
-    budget : Budget
-    """
-
-    luma: NDArray[Any]
-    budget: Budget
-    _wholes: dict[int, View] = field(default_factory=dict)
-
-    @cached_property
-    def planes(self) -> list[Plane]:
-        """The planes in which lattices are searched, the finest first."""
-        return octaves(self.luma, _LARGEST, self.budget.octaves)
-
-    @cached_property
-    def guesses(self) -> list[Guesses]:
-        """Every hypothesis about every plane."""
-        return [Guesses.of(plane) for plane in self.planes]
-
-    def whole(self, side: int) -> View:
-        """The picture as it is, in the frame of a side."""
-        if side not in self._wholes:
-            white = whitening.whitened(frame.to_frame(self.luma, side))
-            laid = Laid(white, np.eye(2), np.zeros(2))
-            self._wholes[side] = View.of(laid, side / math.sqrt(self.luma.size), AS_IT_IS)
-        return self._wholes[side]
-
-    def laid(self, plane: Plane, matrix: Matrices, step: str) -> View:
-        """A plane of it laid by a lattice."""
-        laid = sync.lay(plane.luma, matrix)
-        return View.of(laid, math.sqrt(plane.luma.size / self.luma.size), step, plane)
-
-
-@dataclass(frozen=True, eq=False)
-class Sighting:
-    """What one key shows in one view."""
-
-    view: View
-    peak: Peak
-    values: Float
-    pilots: float
 
 
 @dataclass(eq=False)
@@ -273,14 +166,33 @@ def _lattices(picture: Picture, findings: list[Finding]) -> None:
         heights = [sync.heights(plane, matrix[None], carriers)[:, 0] for _, plane, matrix in some]
         for finding, row in zip(open_, np.transpose(heights), strict=True):
             best = np.argsort(-row)[: max(_SIGHTINGS, len(some) // _BATCH)]
-            views = [picture.laid(some[one][1], some[one][2], SEARCHED) for one in best]
+            views = [
+                picture.laid(some[one][1], some[one][2], SEARCHED)
+                for one in best
+                if row[one] >= _LEAST_HEIGHT
+            ]
             _look([finding], views)
+    # In a page the rest may hide the pilots, but not the lattice.
+    for score, plane, matrix in found[:_GUESSED] if _open(findings) else []:
+        if score >= _STANDS_OUT:
+            view = picture.laid(plane, matrix, SEARCHED)
+            for finding in _open(findings):
+                _parts(finding, view)
     _decode_rest(_open(findings))
 
 
 def _closer(picture: Picture, findings: list[Finding]) -> None:
-    """The picture as it is, if bent; then the likeliest places of all keys, polished and bent."""
-    _bent(picture, findings)
+    """The picture as it is, then the likeliest places of all keys: seen from the side, and bent."""
+    sides = frame.sides_to_try(picture.luma.shape)
+    if sides and picture.budget.closer:
+        view = picture.whole(sides[0])
+        peaks = [
+            (sync.find_bent(view.laid.white, tile.carrier(finding.key)), finding)
+            for finding in _open(findings)
+        ]
+        peak, finding = max(peaks, key=lambda found: found[0].height)
+        _register(picture, finding, view, peak)
+        _from_the_side(picture, _open(findings), view)
     places = [(finding, seen) for finding in _open(findings) for seen in finding.closest]
     places.sort(key=lambda place: -place[1].peak.height)
     for finding, seen in places[: picture.budget.closer]:
@@ -297,20 +209,6 @@ def _closer(picture: Picture, findings: list[Finding]) -> None:
     _decode_rest(_open(findings))
 
 
-def _bent(picture: Picture, findings: list[Finding]) -> None:
-    """Register the whole picture, for the key whose pilots are the likeliest there."""
-    sides = frame.sides_to_try(picture.luma.shape)
-    if not sides or not picture.budget.closer:
-        return
-    view = picture.whole(sides[0])
-    peaks = [
-        (sync.find_bent(view.laid.white, tile.carrier(finding.key)), finding)
-        for finding in _open(findings)
-    ]
-    peak, finding = max(peaks, key=lambda found: found[0].height)
-    _register(picture, finding, view, peak)
-
-
 def _register(picture: Picture, finding: Finding, view: View, peak: Peak) -> None:
     white = view.laid.white
     if peak.height < picture.budget.bent:
@@ -320,25 +218,50 @@ def _register(picture: Picture, finding: Finding, view: View, peak: Peak) -> Non
         _look([finding], [View.of(bent, view.scale, REGISTERED, view.plane)])
 
 
-def _parts(finding: Finding, view: View) -> None:
-    """Read the mark in a part of what was laid: the rest may be something else.
+def _from_the_side(picture: Picture, findings: list[Finding], view: View) -> None:
+    """Read the mark in a window of the picture, laid by itself; then in the whole, bent from there.
 
-    Parts are half as wide and half as high, and overlap by half.
+    Seen as it is, the picture is laid almost right; if not, a window may show another lattice.
     """
-    if finding.payload is not None:
-        return
-    white = view.laid.white
-    tall, wide = (length // 2 for length in white.shape)
-    if min(tall, wide) < tile.SIDE:
-        return
-    views = []
-    for top in (0, tall // 2, tall):
-        for left in (0, wide // 2, wide):
-            part = np.zeros_like(white)
-            inside = np.s_[top : top + tall, left : left + wide]
-            part[inside] = white[inside]
-            views.append(View.of(replace(view.laid, white=part), view.scale, view.step, view.plane))
-    _look([finding], views)
+    carriers = [tile.carrier(finding.key) for finding in findings]
+    searches = [(picture.source(view), windows.near)]
+    searches += [(one, windows.standing_out) for one in picture.planes[: picture.budget.windows]]
+    places: list[tuple[float, Finding, Plane, Window, Matrices]] = []
+    for plane, lattices in searches if findings else []:
+        for window in windows.windows(plane.white.shape):
+            part = White(plane.white[window])
+            matrices = lattices(part)
+            if len(matrices):
+                heights = sync.heights(part, matrices, carriers)
+                places += [
+                    (float(row.max()), finding, plane, window, matrices[int(row.argmax())])
+                    for finding, row in zip(findings, heights, strict=True)
+                ]
+    places.sort(key=lambda place: -place[0])
+    closer = []
+    for _, finding, plane, window, matrix in places[:_WINDOWS]:
+        part = White(plane.white[window])
+        matrix, height = sync.polished(part, matrix, tile.carrier(finding.key))
+        closer.append((height, finding, plane, window, matrix))
+    closer.sort(key=lambda place: -place[0])
+    best: tuple[Peak, Finding, View] | None = None
+    for _, finding, plane, window, matrix in closer[:_GUESSED]:
+        if finding.payload is not None:
+            continue
+        whole = picture.laid(plane, matrix, POLISHED)
+        part_of_it = whole.only(whole.laid.window(window))
+        _look([finding], [part_of_it])
+        peak = sync.find(part_of_it.spectrum, tile.carrier(finding.key))
+        if finding.payload is None and (best is None or peak.height > best[0].height):
+            best = peak, finding, whole
+    if best is not None and best[1].payload is None and best[0].height >= _LEAST_PEAK:
+        _register(picture, best[1], best[2], best[0])
+
+
+def _parts(finding: Finding, view: View) -> None:
+    """Read the mark in a part of what was laid: the rest may be something else."""
+    if finding.payload is None and min(view.laid.white.shape) >= 2 * tile.SIDE:
+        _look([finding], [view.only(one) for one in windows.windows(view.laid.white.shape)])
 
 
 def _guesses(picture: Picture, findings: list[Finding]) -> None:

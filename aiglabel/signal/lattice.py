@@ -12,15 +12,16 @@ searched, up to a translation and the eight poses of a square.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from aiglabel.signal.plane import Plane
+from aiglabel.signal.plane import White
 from aiglabel.signal.tile import SIDE
 
 Float = NDArray[np.float32]
@@ -63,47 +64,69 @@ class Lags:
     correlation : float32
         In standard deviations.
     weighted : float32
-        The same times a weight: how much the plane and itself, moved by the lag, overlap.
-    squares : float32
-        Squared weights. They and `weighted` are 0 on the rim, which stands for all larger lags.
+        The same times `_weights`.
+    own : (h, w)
+        Shape of the plane.
     """
 
     correlation: Float
     weighted: Float
-    squares: Float
+    own: tuple[int, int]
 
     @classmethod
-    def of(cls, plane: Plane) -> Lags:
+    def of(cls, plane: White) -> Lags:
         """Weigh the autocorrelation of a plane."""
+        height, width = plane.white.shape
         correlation = plane.correlation
-        across, along = (
-            np.maximum(1 - np.abs(np.arange(side) - side // 2) / own, 0)
-            for side, own in zip(correlation.shape[::-1], plane.white.shape[::-1], strict=True)
+        return cls(
+            correlation, correlation * _weights(correlation.shape, (height, width)), (height, width)
         )
-        weights = np.outer(along, across).astype(np.float32)
-        weights[weights < _LEAST_OVERLAP] = 0
-        inside = np.zeros_like(weights)
-        inside[1:-1, 1:-1] = weights[1:-1, 1:-1]
-        return cls(correlation, correlation * inside, np.square(inside))
 
-    def sums(self, right: Float, down: Float, *, smooth: bool) -> Float:
-        """Weighted sum over lags (..., vectors), over the root of the sum of squared weights."""
+    def scores(self, grid: Grid) -> Float:
+        """Weighted sum over the lags nearest to the lattice vectors of each hypothesis of a grid.
+
+        In its own standard deviations: over the root of the sum of squared weights.
+        """
+        nearest, norm = _nearest(grid, self.weighted.shape, self.own)
+        scores: Float = self.weighted.ravel().take(nearest).sum(axis=0) / norm
+        return scores
+
+    def sums(self, right: Float, down: Float) -> Float:
+        """The same over lags (vectors, ...), interpolated."""
+        if not right.size:  # OpenCV refuses to look up nothing
+            return np.zeros(right.shape[1:], np.float32)
         height, width = self.weighted.shape
-        x = np.clip(right + np.float32(width // 2), 0, width - 1)
-        y = np.clip(down + np.float32(height // 2), 0, height - 1)
-        columns, rows = (np.rint(one).astype(np.int32) for one in (x, y))
-        nearest = rows * width + columns
-        norm = np.sqrt(self.squares.ravel().take(nearest).sum(axis=-1))
-        if smooth:
-            shape = x.shape
-            values: Any = cv2.remap(
-                self.weighted, x.reshape(len(x), -1), y.reshape(len(x), -1), cv2.INTER_LINEAR
-            )
-            values = values.reshape(shape)
-        else:
-            values = self.weighted.ravel().take(nearest)
-        sums: Float = values.sum(axis=-1) / np.maximum(norm, np.float32(1e-3))
+        weights = _weights((height, width), self.own).ravel()
+        weights = weights.take(_places(right, down, (height, width)))
+        x, y = (
+            np.clip(lag + np.float32(length // 2), 0, length - 1).reshape(len(lag), -1)
+            for lag, length in ((right, width), (down, height))
+        )
+        values: Any = cv2.remap(self.weighted, x, y, cv2.INTER_LINEAR)
+        # What is rounded to the rim lies beyond it, though some of its neighbours do not.
+        values = np.where(weights > 0, values.reshape(weights.shape), 0)
+        sums: Float = values.sum(axis=0) / _norm(weights)
         return sums
+
+    def refined(
+        self, matrices: Matrices, steps: Sequence[tuple[float, float]]
+    ) -> tuple[Matrices, Float]:
+        """Move lattices (n, 2, 2) to where more lattice vectors agree; and their scores.
+
+        `steps` are how far from the centre vectors are used, in tiles, and how far a lattice moves.
+        Only the best are moved to the end.
+        """
+        scores = np.zeros(len(matrices), np.float32)
+        for reach, step in steps:
+            if reach == _FAR and len(matrices) > _REFINED:
+                matrices = matrices[np.argsort(-scores)[:_REFINED]]
+            for _ in range(2):
+                tried = matrices[:, None] + (_STAY * step) @ matrices[:, None]
+                every = self.sums(*reached(tried, vectors(reach)))
+                best = every.argmax(axis=1)
+                row = np.arange(len(tried))
+                matrices, scores = tried[row, best], every[row, best]
+        return matrices, scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,12 +146,13 @@ class Guesses:
     scores: list[Float]
 
     @classmethod
-    def of(cls, plane: Plane) -> Guesses:
+    def of(cls, plane: White) -> Guesses:
         """Score every grid by its nearest lattice vectors."""
         lags = Lags.of(plane)
-        grids = [_turned(), _stretched(), _Grid.of(_from_peaks(lags.correlation))]
-        scores = [lags.sums(grid.right, grid.down, smooth=False) for grid in grids]
-        return cls(lags, [grid.matrices for grid in grids], scores)
+        grids, pairs = (_turned(), _stretched()), _from_peaks(lags.correlation)
+        scores = [lags.scores(grid) for grid in grids]
+        scores.append(lags.sums(*reached(pairs, vectors(_NEAR))))
+        return cls(lags, [*(grid.matrices for grid in grids), pairs], scores)
 
     def likeliest(self, count: int) -> tuple[Matrices, Float]:
         """The best `count` hypotheses as they are, and their scores."""
@@ -142,21 +166,59 @@ class Guesses:
         The scores are 5 to 6 by chance, some tens for a mark that is strong enough to be seen here.
         """
         found = [
-            _distinct(grid, scores, kept)
+            distinct(grid, scores, kept)
             for grid, scores, kept in zip(self.matrices, self.scores, _KEPT, strict=True)
         ]
-        matrices: Any = np.concatenate(found)
-        scores = np.zeros(len(matrices), np.float32)
-        for reach, step in _REFINEMENT:
-            if reach == _FAR and len(matrices) > _REFINED:
-                matrices = matrices[np.argsort(-scores)[:_REFINED]]
-            for _ in range(2):
-                tried = matrices[:, None] + (_STAY * step) @ matrices[:, None]
-                every = self.lags.sums(*_reached(tried, _vectors(reach)), smooth=True)
-                best = every.argmax(axis=1)
-                row = np.arange(len(tried))
-                matrices, scores = tried[row, best], every[row, best]
-        return matrices, scores
+        return self.lags.refined(np.concatenate(found), _REFINEMENT)
+
+
+@lru_cache(maxsize=16)
+def _weights(shape: tuple[int, int], own: tuple[int, int]) -> Float:
+    """How much a plane of shape `own` and itself, moved by a lag, overlap, for lags of `shape`.
+
+    0 where that is little, and on the rim, which stands for all larger lags.
+    """
+    along, across = (
+        np.maximum(1 - np.abs(np.arange(lags) - lags // 2) / length, 0)
+        for lags, length in zip(shape, own, strict=True)
+    )
+    weights: Float = np.outer(along, across).astype(np.float32)
+    weights[weights < _LEAST_OVERLAP] = 0
+    weights[[0, -1]] = 0
+    weights[:, [0, -1]] = 0
+    weights.setflags(write=False)
+    return weights
+
+
+@lru_cache(maxsize=16)
+def _nearest(
+    grid: Grid, shape: tuple[int, int], own: tuple[int, int]
+) -> tuple[NDArray[np.int32], Float]:
+    """Where in lags of `shape` the vectors of a grid lie, (vectors, n), and the norms (n,).
+
+    Planes of one shape, such as the windows of a picture, share them.
+    """
+    places = _places(grid.right, grid.down, shape)
+    norm = _norm(_weights(shape, own).ravel().take(places))
+    places.setflags(write=False)
+    norm.setflags(write=False)
+    return places, norm
+
+
+def _places(right: NDArray[Any], down: NDArray[Any], shape: tuple[int, int]) -> NDArray[np.int32]:
+    """Flat indices of lags, rounded; what is too far is on the rim."""
+    columns, rows = (
+        np.clip(np.rint(lag).astype(np.int32, copy=False) + length // 2, 0, length - 1)
+        for lag, length in ((right, shape[1]), (down, shape[0]))
+    )
+    rows *= shape[1]
+    rows += columns
+    return np.asarray(rows, np.int32)
+
+
+def _norm(weights: Float) -> Float:
+    norm: Float = np.linalg.norm(weights, axis=0)
+    return np.maximum(norm, np.float32(1e-3), out=norm)
 
 
 @cache
@@ -167,7 +229,7 @@ def upright() -> Matrices:
     return matrices
 
 
-def _distinct(grid: Matrices, scores: Float, kept: int) -> Matrices:
+def distinct(grid: Matrices, scores: Float, kept: int, *, apart: float = _APART) -> Matrices:
     """The best hypotheses of a grid, no two alike."""
     likely = np.argsort(-scores)[: 8 * kept]
     chosen: list[int] = []
@@ -176,35 +238,39 @@ def _distinct(grid: Matrices, scores: Float, kept: int) -> Matrices:
     for index in range(len(likely)):
         if alive[index] and len(chosen) < kept:
             chosen.append(int(likely[index]))
-            alive &= np.abs(flat - flat[index]).max(axis=1) > _APART
+            alive &= np.abs(flat - flat[index]).max(axis=1) > apart
     best: Matrices = grid[chosen]
     return best
 
 
 @dataclass(frozen=True, eq=False)
-class _Grid:
-    """Hypotheses (n, 2, 2) and where they lay the nearest lattice vectors, (n, vectors)."""
+class Grid:
+    """Hypotheses (n, 2, 2) and the lags (vectors, n) nearest to their first lattice vectors."""
 
     matrices: Matrices
-    right: Float
-    down: Float
+    right: NDArray[np.int32]
+    down: NDArray[np.int32]
 
     @classmethod
-    def of(cls, matrices: Matrices) -> _Grid:
-        return cls(matrices, *_reached(matrices, _vectors(_NEAR)))
+    def of(cls, matrices: Matrices, reach: float = _NEAR) -> Grid:
+        """Take the vectors within `reach` tiles."""
+        x, y = (np.rint(one).astype(np.int32) for one in reached(matrices, vectors(reach)))
+        return cls(matrices, x, y)
 
 
-def _reached(matrices: Matrices, vectors: Float) -> tuple[Float, Float]:
-    """Where lattices (..., 2, 2) lay vectors (n, 2), x and y of (..., n)."""
+def reached(matrices: Matrices, vectors: Float) -> tuple[Float, Float]:
+    """Where lattices (..., 2, 2) lay vectors (n, 2), x and y of (n, ...)."""
+    every = matrices.astype(np.float32, copy=False)
     x, y = (
-        (matrices[..., row, 0, None] * vectors[:, 0] + matrices[..., row, 1, None] * vectors[:, 1])
+        np.multiply.outer(vectors[:, 0], every[..., row, 0])
+        + np.multiply.outer(vectors[:, 1], every[..., row, 1])
         for row in (0, 1)
     )
-    return x.astype(np.float32), y.astype(np.float32)
+    return x, y
 
 
 @cache
-def _vectors(reach: float) -> Float:
+def vectors(reach: float) -> Float:
     """Lattice vectors (n, 2), canonical samples, in one half of a disc of `reach` tiles."""
     most = int(reach)
     y, x = np.mgrid[0 : most + 1, -most : most + 1]
@@ -217,23 +283,23 @@ def _log_scales(step: float) -> NDArray[np.float64]:
 
 
 @cache
-def _turned() -> _Grid:
+def _turned() -> Grid:
     """Every scale and angle; a square lattice looks the same again after a quarter turn."""
     logs = _log_scales(_STEP)
     scale, angle = np.meshgrid(np.exp(logs), np.arange(0, math.pi / 2, _STEP), indexing="ij")
     along, across = (scale * np.cos(angle)).ravel(), (scale * np.sin(angle)).ravel()
     matrices = np.stack([along, -across, across, along], axis=1).reshape(-1, 2, 2)
-    return _Grid.of(matrices.astype(np.float32))
+    return Grid.of(matrices.astype(np.float32))
 
 
 @cache
-def _stretched() -> _Grid:
+def _stretched() -> Grid:
     """Upright, with every scale in x and in y."""
     logs = _log_scales(_STEP)
     scale, aspect = np.meshgrid(logs, np.arange(-_ASPECT, _ASPECT, _STEP), indexing="ij")
     x, y = np.exp(scale + aspect / 2).ravel(), np.exp(scale - aspect / 2).ravel()
     zero = np.zeros_like(x)
-    return _Grid.of(np.stack([x, zero, zero, y], axis=1).reshape(-1, 2, 2).astype(np.float32))
+    return Grid.of(np.stack([x, zero, zero, y], axis=1).reshape(-1, 2, 2).astype(np.float32))
 
 
 def _from_peaks(correlation: Float) -> Matrices:

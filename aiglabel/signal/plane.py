@@ -41,16 +41,15 @@ _PLACES, _OPPOSITE = (one % SIDE @ (1, SIDE) for one in (_WAVES, -_WAVES))
 
 
 @dataclass(frozen=True, eq=False)
-class Plane:
-    """A plane of luma that is searched.
+class White:
+    """A whitened plane, or a part of one.
 
     Attributes
     ----------
-    luma, white : float32, shape (h, w)
-        Grey levels, and the same whitened in space.
+    white : float32, shape (h, w)
+        Luma whitened in space.
     """
 
-    luma: Float
     white: Float
 
     @cached_property
@@ -135,6 +134,19 @@ class Plane:
         return spectra.reshape(-1, SIDE, SIDE)
 
 
+@dataclass(frozen=True, eq=False)
+class Plane(White):
+    """A plane of luma that is searched.
+
+    Attributes
+    ----------
+    luma : float32, shape (h, w)
+        Grey levels.
+    """
+
+    luma: Float
+
+
 def octaves(luma: NDArray[Any], largest: int, count: int) -> list[Plane]:
     """Return planes of the luma (H, W), each half as large as the one before.
 
@@ -151,6 +163,6 @@ def octaves(luma: NDArray[Any], largest: int, count: int) -> list[Plane]:
         if size != list(source.shape):
             plane = cv2.resize(source, size[::-1], interpolation=cv2.INTER_AREA)
         plane = np.asarray(plane, np.float32)
-        planes.append(Plane(plane, whitening.whitened(plane)))
+        planes.append(Plane(whitening.whitened(plane), plane))
         source, scale = plane, scale / 2
     return planes

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aiglabel.signal import tile, whitening
-from aiglabel.signal.detector import Finding, View
+from aiglabel.signal.detector import Finding
+from aiglabel.signal.view import View
 
 Float = NDArray[np.float32]
 

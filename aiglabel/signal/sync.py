@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from aiglabel.signal import tile, whitening
 from aiglabel.signal.lattice import MOVES, Matrices
-from aiglabel.signal.plane import Plane
+from aiglabel.signal.plane import White
 from aiglabel.signal.tile import SIDE, Carrier, Spectrum
 
 Float = NDArray[np.float32]
@@ -31,15 +31,16 @@ _SMALL_PRODUCT = 1 << 18
 _RIM = 7
 _POLISH = (0.003, 0.0015, 0.0007)
 # Registration: farthest offset looked at and width of the windows, in samples, round by round.
-_ROUNDS = ((6, 160), (4, 100), (3, 72), (2, 56), (2, 44))
+_ROUNDS = ((3, 80), (3, 60), (2, 48), (2, 40), (2, 36))
 _CELL = 16
 _CELLS = SIDE // _CELL
 _LEAST_PEAK = 1.5
 _PILOT_SHARE = 0.6
-# Parts that a bent plane is looked at in, on its shorter side; and how far, in samples, one part
-# may lie from the others.
-_PARTS = 4
-_NEAR = 3
+# Parts that a bent plane is looked at in, about; how far, in samples, one of them lies from the
+# others; and how high the pilots' peak is in one of them, in standard deviations.
+_PARTS = 36
+_APART, _FAR_APART = 1.7, 6
+_PEAK = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +63,16 @@ class Laid:
     def spectrum(self) -> Spectrum:
         """Flattened spectrum of the folded tile."""
         return whitening.flattened(tile.fold(self.white))
+
+    def window(self, window: tuple[slice, slice]) -> tuple[slice, slice]:
+        """The least part of it that shows a window of the plane that was laid."""
+        down, right = window
+        x, y = np.meshgrid((right.start, right.stop), (down.start, down.stop))
+        corners = np.stack([x.ravel(), y.ravel()], axis=1)
+        here = corners @ np.linalg.inv(self.matrix).T - self.origin
+        first = np.maximum(np.floor(here.min(axis=0)), 0).astype(int)
+        last = np.maximum(np.ceil(here.max(axis=0)), first).astype(int)
+        return slice(first[1], last[1]), slice(first[0], last[0])
 
 
 @dataclass(frozen=True)
@@ -91,10 +102,15 @@ def lay(luma: Float, matrix: Matrices) -> Laid:
         borderMode=cv2.BORDER_REPLICATE,
     )  # fmt: skip
     white = whitening.whitened(canonical)
-    whole = np.zeros(luma.shape, np.uint8)
-    whole[_RIM:-_RIM, _RIM:-_RIM] = 1
-    inside: Any = cv2.warpAffine(whole, affine, shape, flags=cv2.WARP_INVERSE_MAP)
-    return Laid(np.multiply(white, inside, out=white), matrix, origin)
+    # What touches the rim of the picture is whitened by what is not there.
+    x, y = np.array([[_RIM, width - 1 - _RIM], [_RIM, height - 1 - _RIM]])
+    corners = np.array([(x[0], y[0]), (x[1], y[0]), (x[1], y[1]), (x[0], y[1])])
+    inside = np.zeros(white.shape, np.float32)
+    if (x[1] >= x[0]) and (y[1] >= y[0]):
+        there = corners @ np.linalg.inv(matrix).T - origin
+        cv2.fillConvexPoly(inside, np.rint(there).astype(np.int32), (1.0,))
+    white *= inside
+    return Laid(white, matrix, origin)
 
 
 def find(spectrum: Spectrum, carrier: Carrier) -> Peak:
@@ -110,7 +126,7 @@ def find(spectrum: Spectrum, carrier: Carrier) -> Peak:
     return Peak(float(surface[row, column]) / spread, int(pose), float(down), float(right))
 
 
-def heights(plane: Plane, matrices: Matrices, carriers: Sequence[Carrier]) -> Float:
+def heights(plane: White, matrices: Matrices, carriers: Sequence[Carrier]) -> Float:
     """How well the pilots of each key fit a plane laid by each of many lattices (n, 2, 2).
 
     Returns
@@ -143,7 +159,7 @@ def values(spectrum: Spectrum, peak: Peak) -> Float:
     return tile.analyse(tile.upright(moved, peak.pose))
 
 
-def polished(plane: Plane, matrix: Matrices, carrier: Carrier) -> tuple[Matrices, float]:
+def polished(plane: White, matrix: Matrices, carrier: Carrier) -> tuple[Matrices, float]:
     """Turn, stretch and shear a lattice a little as long as the pilots gain by it.
 
     Returns it and its height; see `heights`.
@@ -172,18 +188,17 @@ def registered(laid: Laid, peak: Peak, carrier: Carrier) -> Laid:
     known = np.fft.irfft2(carrier.templates[peak.pose].conj(), s=(SIDE, SIDE)).astype(np.float32)
     known = np.roll(known, (round(peak.down), round(peak.right)), (0, 1))
     known *= np.float32(_PILOT_SHARE / known.std())
-    down, right = np.zeros((2, height, width), np.float32)
+    field = np.zeros((height, width, 2), np.float32)
     current = laid.white
     for reach, window in _ROUNDS:
-        more_down, more_right = _offsets(current, known, reach, window / _CELL / 2.5)
+        more = _offsets(current, known, reach, window / _CELL / 2.5)
         # The field found now lies on top of the one before.
-        place = (columns + more_right, rows + more_down)
-        down, right = (
-            cv2.remap(field, *place, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) + more
-            for field, more in ((down, more_down), (right, more_right))
-        )
+        if current is not laid.white:
+            place = (columns + more[..., 1], rows + more[..., 0])
+            more += cv2.remap(field, *place, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        field = more
         current = cv2.remap(
-            laid.white, columns + right, rows + down, cv2.INTER_CUBIC,
+            laid.white, columns + field[..., 1], rows + field[..., 0], cv2.INTER_CUBIC,
             borderMode=cv2.BORDER_CONSTANT,
         )  # fmt: skip
     return Laid(current, laid.matrix, laid.origin)
@@ -192,29 +207,31 @@ def registered(laid: Laid, peak: Peak, carrier: Carrier) -> Laid:
 def find_bent(white: Float, carrier: Carrier) -> Peak:
     """Find the pilots in a plane that is bent, so that no two parts of it quite agree.
 
-    Each part tells where the pilots fit best near every offset; the sum over the parts tells the
-    offset that all come close to.
+    Each part says how likely the pilots lie at every offset: the likelihood ratio of a peak of that
+    height, for all offsets nearby that bending may have brought there. Their product over the parts
+    tells the offset that all come close to.
     """
     blocks, (tall, wide) = _blocks(white)
     grid = blocks.reshape(tall, wide, SIDE, SIDE)
-    step = max(2, -(-min(tall, wide) // _PARTS))
-    near = np.ones((2 * _NEAR + 1,) * 2, np.uint8)
-    total = np.zeros((tile.POSES, SIDE, SIDE), np.float32)
+    step = max(1, round(math.sqrt(len(blocks) / _PARTS)))
+    total = np.zeros((SIDE, SIDE, tile.POSES), np.float32)
+    rim = (_FAR_APART,) * 4
+    inside = np.s_[_FAR_APART:-_FAR_APART, _FAR_APART:-_FAR_APART]
     for top in range(0, tall, step):
         for left in range(0, wide, step):
             part = whitening.flattened(grid[top : top + step, left : left + step].sum((0, 1)))
             fits = np.fft.irfft2(part * carrier.templates, s=(SIDE, SIDE)).astype(np.float32)
-            fits /= max(float(fits.std()), 1e-12)
-            around = np.pad(fits, ((0, 0), (_NEAR, _NEAR), (_NEAR, _NEAR)), mode="wrap")
-            for pose, one in enumerate(around):
-                total[pose] += cv2.dilate(one, near)[_NEAR:-_NEAR, _NEAR:-_NEAR]
-    best, row, column = np.unravel_index(int(total.argmax()), total.shape)
+            spread = max(float(fits.std()), 1e-12)
+            likely = cv2.exp(cv2.merge(list(fits)) * np.float32(_PEAK / spread))
+            around = cv2.copyMakeBorder(likely, *rim, cv2.BORDER_WRAP)
+            total += cv2.log(cv2.GaussianBlur(around, (0, 0), _APART)[inside])
+    row, column, best = np.unravel_index(int(total.argmax()), total.shape)
     height = (total.max() - total.mean()) / max(float(total.std()), 1e-12)
     return Peak(float(height), int(best), float(row), float(column))
 
 
-def _offsets(white: Float, known: Float, reach: int, sigma: float) -> tuple[Float, Float]:
-    """Field of offsets (down, right), each the shape of `white`, in samples."""
+def _offsets(white: Float, known: Float, reach: int, sigma: float) -> Float:
+    """Field of offsets (down, right) in samples; the shape of `white`, and 2."""
     blocks, (tall, wide) = _blocks(white)
     colour = np.add.outer(np.arange(tall), np.arange(wide)).ravel() % 2 == 1
     tiles = [whitening.flattened(blocks[mine].sum(0)) for mine in (~colour, colour)]
@@ -230,11 +247,8 @@ def _offsets(white: Float, known: Float, reach: int, sigma: float) -> tuple[Floa
     smooth = _smoothed(_smoothed(grid, sigma).swapaxes(0, 1), sigma).swapaxes(0, 1)
     offsets, weight = _peaks(smooth, reach)
     total = cv2.GaussianBlur(weight, (0, 0), sigma) + np.float32(1e-3)
-    down, right = (
-        _enlarged(cv2.GaussianBlur(offset * weight, (0, 0), sigma) / total, white.shape)
-        for offset in offsets
-    )
-    return down, right
+    field = [cv2.GaussianBlur(offset * weight, (0, 0), sigma) / total for offset in offsets]
+    return _enlarged(cv2.merge(field), white.shape)
 
 
 def _blocks(white: Float) -> tuple[Float, tuple[int, int]]:

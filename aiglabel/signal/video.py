@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from aiglabel.key import Key
 from aiglabel.signal import detector, frame, image, whitening
-from aiglabel.signal.detector import EFFORTS, Finding
+from aiglabel.signal.budget import EFFORTS
+from aiglabel.signal.detector import Finding
 from aiglabel.signal.video_marker import (
     DEFAULT_STRENGTH,
     LEAST_SIDE,

@@ -14,7 +14,8 @@ from aiglabel.evidence import Evidence, Outcome, Status
 from aiglabel.key import Key
 from aiglabel.marks.watermark import COMFORT, MARK, QUICK, THOROUGH, certainty, evidence
 from aiglabel.media.picture import Picture
-from aiglabel.signal import detector, image, quality
+from aiglabel.signal import image, quality
+from aiglabel.signal.budget import DEFAULT_EFFORT
 from aiglabel.signal.image import Detection
 
 SHOWS: Final = 3.0
@@ -78,9 +79,7 @@ def holds(picture: Picture, payload: bytes, *, key: Key) -> bool:
     return image.holds(first_frame(picture), payload, key=key)
 
 
-def read(
-    picture: Picture, keys: Sequence[Key], *, effort: str = detector.DEFAULT_EFFORT
-) -> Evidence:
+def read(picture: Picture, keys: Sequence[Key], *, effort: str = DEFAULT_EFFORT) -> Evidence:
     """Look for the marks of `keys`; the strongest answer counts.
 
     Parameters

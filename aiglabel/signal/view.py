@@ -1,0 +1,121 @@
+"""Ways of looking at a picture: as it is, laid by a lattice, a window of it, bent straight."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from aiglabel.signal import frame, sync, tile, whitening
+from aiglabel.signal.budget import Budget
+from aiglabel.signal.lattice import Guesses, Matrices
+from aiglabel.signal.plane import Plane, octaves
+from aiglabel.signal.sync import Laid, Peak
+from aiglabel.signal.tile import Spectrum
+from aiglabel.signal.windows import Window
+
+Float = NDArray[np.float32]
+
+AS_IT_IS, SEARCHED, POLISHED, REGISTERED = "as it is", "searched", "polished", "registered"
+"""Steps in which something is found."""
+
+# Root of the area, in samples, of the largest plane that is searched.
+_LARGEST = 768
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One way of looking at the picture.
+
+    Attributes
+    ----------
+    laid : Laid
+    spectrum : complex64
+        Of the folded tile, flattened.
+    scale : float
+        Samples of the plane a pixel of the picture.
+    step : str
+    plane : Plane or None
+        What was laid, where that is not the frame itself.
+    """
+
+    laid: Laid
+    spectrum: Spectrum
+    scale: float
+    step: str
+    plane: Plane | None = None
+
+    @classmethod
+    def of(cls, laid: Laid, scale: float, step: str, plane: Plane | None = None) -> View:
+        """Fold what was laid."""
+        return cls(laid, laid.spectrum(), scale, step, plane)
+
+    def only(self, window: Window) -> View:
+        """A window of what was laid: the rest may be something else, or lie differently."""
+        part, inside = np.zeros_like(self.laid.white), self.laid.white[window]
+        part[window] = inside
+        folded = tile.fold(inside, window[0].start, window[1].start)
+        return replace(
+            self, laid=replace(self.laid, white=part), spectrum=whitening.flattened(folded)
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """The picture that is searched, and what is made of it once for all keys.
+
+    Attributes
+    ----------
+    luma : uint8 or float32, shape (H, W)
+    budget : Budget
+    """
+
+    luma: NDArray[Any]
+    budget: Budget
+    _wholes: dict[int, View] = field(default_factory=dict)
+
+    @cached_property
+    def planes(self) -> list[Plane]:
+        """The planes in which lattices are searched, the finest first."""
+        return octaves(self.luma, _LARGEST, self.budget.octaves)
+
+    @cached_property
+    def guesses(self) -> list[Guesses]:
+        """Every hypothesis about every plane."""
+        return [Guesses.of(plane) for plane in self.planes]
+
+    def whole(self, side: int) -> View:
+        """The picture as it is, in the frame of a side."""
+        if side not in self._wholes:
+            white = whitening.whitened(frame.to_frame(self.luma, side))
+            laid = Laid(white, np.eye(2), np.zeros(2))
+            self._wholes[side] = View.of(laid, side / math.sqrt(self.luma.size), AS_IT_IS)
+        return self._wholes[side]
+
+    def source(self, view: View) -> Plane:
+        """The plane that was laid in a view of the picture."""
+        if view.plane is not None:
+            return view.plane
+        white = view.laid.white
+        luma: Any = cv2.resize(self.luma, white.shape[::-1], interpolation=cv2.INTER_AREA)
+        return Plane(white, np.asarray(luma, np.float32))
+
+    def laid(self, plane: Plane, matrix: Matrices, step: str) -> View:
+        """A plane of it laid by a lattice."""
+        laid = sync.lay(plane.luma, matrix)
+        return View.of(laid, math.sqrt(plane.luma.size / self.luma.size), step, plane)
+
+
+@dataclass(frozen=True, eq=False)
+class Sighting:
+    """What one key shows in one view."""
+
+    view: View
+    peak: Peak
+    values: Float
+    pilots: float
