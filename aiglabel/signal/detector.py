@@ -16,7 +16,7 @@ keys: a key costs its correlations and decodings.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import cv2
@@ -192,7 +192,7 @@ def _closer(picture: Picture, findings: list[Finding]) -> None:
         ]
         peak, finding = max(peaks, key=lambda found: found[0].height)
         _register(picture, finding, view, peak)
-        _from_the_side(picture, _open(findings), view)
+        _from_the_side(picture, _open(findings), sides[0])
     places = [(finding, seen) for finding in _open(findings) for seen in finding.closest]
     places.sort(key=lambda place: -place[1].peak.height)
     for finding, seen in places[: picture.budget.closer]:
@@ -218,44 +218,64 @@ def _register(picture: Picture, finding: Finding, view: View, peak: Peak) -> Non
         _look([finding], [View.of(bent, view.scale, REGISTERED, view.plane)])
 
 
-def _from_the_side(picture: Picture, findings: list[Finding], view: View) -> None:
-    """Read the mark in a window of the picture, laid by itself; then in the whole, bent from there.
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """A lattice of a window of a plane, and how well the pilots of a key fit it."""
 
-    Seen as it is, the picture is laid almost right; if not, a window may show another lattice.
+    height: float
+    finding: Finding
+    plane: Plane
+    window: Window
+    matrix: Matrices
+
+    def polished(self) -> _Place:
+        part, carrier = White(self.plane.white[self.window]), tile.carrier(self.finding.key)
+        matrix, height = sync.polished(part, self.matrix, carrier)
+        return replace(self, matrix=matrix, height=height)
+
+
+def _from_the_side(picture: Picture, findings: list[Finding], side: int) -> None:
+    """Read the mark in a window of the picture, laid by itself; then in the whole, bent so."""
+    places = _highest(_places(picture, findings, side))[:_WINDOWS]
+    best: tuple[Peak, Finding, View] | None = None
+    for place in _highest([place.polished() for place in places])[:_GUESSED]:
+        if place.finding.payload is not None:
+            continue
+        whole = picture.laid(place.plane, place.matrix, POLISHED)
+        part = whole.only(whole.laid.window(place.window))
+        _look([place.finding], [part])
+        peak = sync.find(part.spectrum, tile.carrier(place.finding.key))
+        if best is None or peak.height > best[0].height:
+            best = peak, place.finding, whole
+    if best is not None and best[1].payload is None and best[0].height >= _LEAST_PEAK:
+        _register(picture, best[1], best[2], best[0])
+
+
+def _places(picture: Picture, findings: list[Finding], side: int) -> list[_Place]:
+    """The best lattice of every window for every key.
+
+    In the frame of its side, the picture is laid almost right; if not, a window may show another
+    lattice.
     """
     carriers = [tile.carrier(finding.key) for finding in findings]
-    searches = [(picture.source(view), windows.near)]
+    searches = [(picture.framed(side), windows.near)]
     searches += [(one, windows.standing_out) for one in picture.planes[: picture.budget.windows]]
-    places: list[tuple[float, Finding, Plane, Window, Matrices]] = []
+    found: list[_Place] = []
     for plane, lattices in searches if findings else []:
         for window in windows.windows(plane.white.shape):
             part = White(plane.white[window])
             matrices = lattices(part)
             if len(matrices):
                 heights = sync.heights(part, matrices, carriers)
-                places += [
-                    (float(row.max()), finding, plane, window, matrices[int(row.argmax())])
+                found += [
+                    _Place(float(row.max()), finding, plane, window, matrices[int(row.argmax())])
                     for finding, row in zip(findings, heights, strict=True)
                 ]
-    places.sort(key=lambda place: -place[0])
-    closer = []
-    for _, finding, plane, window, matrix in places[:_WINDOWS]:
-        part = White(plane.white[window])
-        matrix, height = sync.polished(part, matrix, tile.carrier(finding.key))
-        closer.append((height, finding, plane, window, matrix))
-    closer.sort(key=lambda place: -place[0])
-    best: tuple[Peak, Finding, View] | None = None
-    for _, finding, plane, window, matrix in closer[:_GUESSED]:
-        if finding.payload is not None:
-            continue
-        whole = picture.laid(plane, matrix, POLISHED)
-        part_of_it = whole.only(whole.laid.window(window))
-        _look([finding], [part_of_it])
-        peak = sync.find(part_of_it.spectrum, tile.carrier(finding.key))
-        if finding.payload is None and (best is None or peak.height > best[0].height):
-            best = peak, finding, whole
-    if best is not None and best[1].payload is None and best[0].height >= _LEAST_PEAK:
-        _register(picture, best[1], best[2], best[0])
+    return found
+
+
+def _highest(places: list[_Place]) -> list[_Place]:
+    return sorted(places, key=lambda place: -place.height)
 
 
 def _parts(finding: Finding, view: View) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -77,6 +76,7 @@ class Picture:
 
     luma: NDArray[Any]
     budget: Budget
+    _framed: dict[int, Plane] = field(default_factory=dict)
     _wholes: dict[int, View] = field(default_factory=dict)
 
     @cached_property
@@ -89,21 +89,19 @@ class Picture:
         """Every hypothesis about every plane."""
         return [Guesses.of(plane) for plane in self.planes]
 
+    def framed(self, side: int) -> Plane:
+        """The picture in the frame of a side."""
+        if side not in self._framed:
+            luma = frame.to_frame(self.luma, side)
+            self._framed[side] = Plane(whitening.whitened(luma), luma)
+        return self._framed[side]
+
     def whole(self, side: int) -> View:
         """The picture as it is, in the frame of a side."""
         if side not in self._wholes:
-            white = whitening.whitened(frame.to_frame(self.luma, side))
-            laid = Laid(white, np.eye(2), np.zeros(2))
+            laid = Laid(self.framed(side).white, np.eye(2), np.zeros(2))
             self._wholes[side] = View.of(laid, side / math.sqrt(self.luma.size), AS_IT_IS)
         return self._wholes[side]
-
-    def source(self, view: View) -> Plane:
-        """The plane that was laid in a view of the picture."""
-        if view.plane is not None:
-            return view.plane
-        white = view.laid.white
-        luma: Any = cv2.resize(self.luma, white.shape[::-1], interpolation=cv2.INTER_AREA)
-        return Plane(white, np.asarray(luma, np.float32))
 
     def laid(self, plane: Plane, matrix: Matrices, step: str) -> View:
         """A plane of it laid by a lattice."""
