@@ -172,7 +172,7 @@ class Guesses:
         return self.lags.refined(np.concatenate(found), _REFINEMENT)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=8)
 def _weights(shape: tuple[int, int], own: tuple[int, int]) -> Float:
     """How much a plane of shape `own` and itself, moved by a lag, overlap, for lags of `shape`.
 
@@ -190,7 +190,7 @@ def _weights(shape: tuple[int, int], own: tuple[int, int]) -> Float:
     return weights
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=8)
 def _nearest(
     grid: Grid, shape: tuple[int, int], own: tuple[int, int]
 ) -> tuple[NDArray[np.int32], Float]:
