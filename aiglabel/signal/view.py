@@ -35,7 +35,7 @@ class View:
     ----------
     laid : Laid
     spectrum : complex64
-        Of the folded tile, flattened.
+        Of the folded tile, flattened; of all that was laid or of a window of it.
     scale : float
         Samples of the plane a pixel of the picture.
     step : str
@@ -55,13 +55,9 @@ class View:
         return cls(laid, laid.spectrum(), scale, step, plane)
 
     def only(self, window: Window) -> View:
-        """A window of what was laid: the rest may be something else, or lie differently."""
-        part, inside = np.zeros_like(self.laid.white), self.laid.white[window]
-        part[window] = inside
-        folded = tile.fold(inside, window[0].start, window[1].start)
-        return replace(
-            self, laid=replace(self.laid, white=part), spectrum=whitening.flattened(folded)
-        )
+        """The same by a window of what was laid: the rest may be something else, or lie askew."""
+        folded = tile.fold(self.laid.white[window], window[0].start, window[1].start)
+        return replace(self, spectrum=whitening.flattened(folded))
 
 
 @dataclass(frozen=True, eq=False)
