@@ -247,7 +247,8 @@ def _from_the_side(picture: Picture, findings: list[Finding], side: int) -> None
         peak = sync.find(part.spectrum, tile.carrier(place.finding.key))
         if best is None or peak.height > best[0].height:
             best = peak, place.finding, whole
-    if best is not None and best[1].payload is None and best[0].height >= _LEAST_PEAK:
+    # Also of what was read: bent, more of the picture may agree, and the map shows it.
+    if best is not None and best[0].height >= _LEAST_PEAK:
         _register(picture, best[1], best[2], best[0])
 
 
