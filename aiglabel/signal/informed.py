@@ -36,8 +36,10 @@ _QUARTER = 1.5
 # Root of the area, in pixels, up to which the bounds of visibility hold as they are; every doubling
 # adds 3 dB to them, up to so many.
 _SMALL, _FINEST = 600.0, 2.0
-# And so much of the margin is added for each of them: of a large picture smaller parts should hold.
-_LARGER = 0.1
+# So much of the margin is added for each of them: of a large picture smaller parts should hold. And
+# for every doubling of the longer side over twice the shorter: what a long picture is cut to, once
+# turned, is a small part of it.
+_LARGER, _LONGER = 0.1, 0.1
 # The statistic grows about linearly with the amplitude: steps within these need no second look.
 _NEAR = (0.75, 1.35)
 
@@ -132,7 +134,8 @@ def marking(
     nominal = tile.gains() * signs
     unit = _laid(nominal, lay, host.shape) * visible
     root = math.sqrt(host.size) * coarseness
-    margin = strength.margin * (1 + _LARGER * _room(root))
+    long = math.log2(max(max(host.shape) / (2 * min(host.shape)), 1))
+    margin = strength.margin * (1 + _LARGER * _room(root) + _LONGER * long)
     softest, loudest = _amplitudes(unit, strength, root, spent)
     if loudest == 0:  # nowhere to put a mark
         return Marking(np.zeros_like(host), 0.0, 0.0, fragile=False)
