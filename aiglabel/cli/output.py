@@ -155,9 +155,10 @@ class Meter:
             return
         if self._film is None or self._film[0] != file:
             self._drop_film()
-            self._film = file, self._add(_shortened(Path(file).name))
+            # The length at once: a short film can end before the bar is painted again.
+            self._film = file, self._add(_shortened(Path(file).name), length)
         if self._bars:
-            self._bars.update(self._film[1], completed=time, total=length)
+            self._bars.update(self._film[1], completed=time)
 
     def _drop_film(self) -> None:
         if self._bars and self._film:
