@@ -376,14 +376,23 @@ def test_no_payload_in_unmarked_sounds():
             assert found.p_value == 1
 
 
-def test_thresholds_rise_with_looks_and_keep_the_rate():
-    message, pilots = zip(
-        *(audio_detector.TRIED.limits(looks) for looks in (1, 10, 1000)), strict=True
-    )
-    assert list(message) == sorted(message)
-    assert list(pilots) == sorted(pilots)
-    assert message[0] == pytest.approx(11.638, abs=1e-3)
-    assert pilots[0] < np.sqrt(len(CARRIER.pilots))
+@pytest.mark.parametrize(
+    ("step", "first"),
+    [(audio_detector.AS_IT_IS, (11.964, 7.440)), (audio_detector.SEARCHED, (11.697, 8.583))],
+)
+def test_thresholds_rise_with_looks_and_keep_the_rate(step, first):
+    limits = [audio_detector.TRIED[step].limits(looks) for looks in (1, 10, 1000)]
+    assert limits == sorted(limits)
+    assert limits[0] == pytest.approx(first, abs=1e-3)
+    assert all(f"{one:.3f}" in PAGE for one in first)
+
+
+def test_places_that_are_looked_at_are_counted():
+    """Each step's bound holds for all steps together."""
+    tests = {step: tried.tests for step, tried in audio_detector.TRIED.items()}
+    assert set(tests.values()) == {4}
+    # As it is: three maps, each at all offsets and half a row between them.
+    assert audio_detector.TRIED[audio_detector.AS_IT_IS].places == 3 * 2 * score.PERIOD
 
 
 # --- wire format --------------------------------------------------------------------------------

@@ -13,13 +13,16 @@ from hypothesis import strategies as st
 
 from aiglabel.errors import PayloadError
 from aiglabel.signal.code import (
-    CANDIDATES,
     CODE_BITS,
     DWT_1,
     DWT_2,
     INFO_BITS,
+    ONE,
     RATE_INVERSE,
+    THOROUGH,
+    USUAL,
     Code,
+    Effort,
 )
 
 PAYLOAD = b"\x01\x23\x45\x67\x89\xab\xcd\xef"
@@ -131,7 +134,7 @@ def test_errors_up_to_half_the_free_distance_are_corrected(code, payload, data):
     word = code.encode(payload, b"k")
     soft = word.astype(np.float32)
     soft[(begin + np.array(wrong)) % CODE_BITS] *= -1
-    words, found = code.decode(soft[None], [b"k"], candidates=1)
+    words, found = code.decode(soft[None], [b"k"], effort=ONE)
     assert found == [payload]
     np.testing.assert_array_equal(words[0], word)
 
@@ -141,7 +144,7 @@ def test_errors_up_to_half_the_free_distance_are_corrected(code, payload, data):
 def test_erasures_below_the_free_distance_are_filled_in(code, payload, begin):
     soft = code.encode(payload, b"k").astype(np.float32)
     soft[(begin + np.arange(DISTANCE[code] - 1)) % CODE_BITS] = 0
-    assert code.decode(soft[None], [b"k"], candidates=1)[1] == [payload]
+    assert code.decode(soft[None], [b"k"], effort=ONE)[1] == [payload]
 
 
 @both
@@ -178,12 +181,22 @@ def test_the_list_reads_what_the_likeliest_word_does_not(code):
     keys = [b"k"] * len(soft)
     counts = []
     before = [None] * len(soft)
-    for candidates in (1, 8, CANDIDATES):
-        _, found = code.decode(soft, keys, candidates=candidates)
+    for effort in (ONE, Effort(8, 6, 2), USUAL):
+        _, found = code.decode(soft, keys, effort=effort)
         assert all(old in (None, new) for old, new in zip(before, found, strict=True))
         counts.append(sum(one is not None for one in found))
         before = found
     assert counts[0] < counts[1] < counts[2]
+
+
+def test_a_longer_list_reads_more():
+    sent, _, soft = received(DWT_2, 120, 11.3)
+    found = [
+        DWT_2.decode(soft, [b"k"] * len(soft), effort=effort)[1] for effort in (USUAL, THOROUGH)
+    ]
+    read = [sum(map(bytes.__eq__, sent, (one or b"" for one in some))) for some in found]
+    assert read[1] >= 1.1 * read[0]
+    assert all(set(some) <= {*sent, None} for some in found)
 
 
 @both
@@ -258,9 +271,3 @@ def test_memory_does_not_grow_with_the_rows(code):
 def test_payload_of_another_size_is_refused(code, payload):
     with pytest.raises(PayloadError):
         code.encode(payload, b"k")
-
-
-@pytest.mark.parametrize("candidates", [0, CANDIDATES + 1])
-def test_a_list_of_another_length_is_refused(candidates):
-    with pytest.raises(ValueError, match="1 to 64"):
-        DWT_2.decode(np.zeros((1, CODE_BITS), np.float32), [b"k"], candidates=candidates)

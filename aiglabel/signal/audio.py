@@ -179,6 +179,7 @@ def mark(
         For another shape, dtype, rate or number of channels.
     """
     marked = embed(y, payload, rate=rate, key=key, strength=strength)
+    threshold = audio_detector.TRIED[audio_detector.SEARCHED].limits(1)[0]
     statistic, cover, added = 0.0, 0.0, 0.0
     before, after = _channels(y), _channels(marked)
     for begin, end in _pieces(before.shape[1], rate):
@@ -188,7 +189,7 @@ def mark(
         left = audio_trial.kept(samples.mono(after[:, begin:end]), payload, rate=rate, key=key)
         statistic = max(statistic, left)
     ratio = 10 * math.log10(cover / added) if added else math.inf
-    return Marked(marked, statistic, audio_detector.TRIED.limits(1)[0], ratio)
+    return Marked(marked, statistic, threshold, ratio)
 
 
 def holds(y: Samples, payload: bytes, *, rate: float, key: Key) -> bool:
@@ -197,7 +198,7 @@ def holds(y: Samples, payload: bytes, *, rate: float, key: Key) -> bool:
     Cheap: no search, no decoding. For reading a write back, not for judging files.
     """
     channels = _channels(y)
-    wanted = _SAFE * audio_detector.TRIED.limits(1)[0]
+    wanted = _SAFE * audio_detector.TRIED[audio_detector.SEARCHED].limits(1)[0]
     unheard = score.words(payload, key)
     for begin, end in _pieces(channels.shape[1], rate):
         heard = spectrogram.Spectrogram(samples.mono(channels[:, begin:end]), rate)
@@ -251,7 +252,7 @@ def detect_any(
         raise ValueError(f"effort is one of {', '.join(EFFORTS)}")
     pieces = _pieces(channels.shape[1], rate)
     searched = {at * (len(pieces) - 1) // max(SEARCHED - 1, 1) for at in range(SEARCHED)}
-    looks *= len(pieces)
+    looks *= len(pieces) * len(keys)
     best: list[tuple[Finding, int] | None] = [None] * len(keys)
     for full in (False, True):
         for number, (begin, end) in enumerate(pieces):
@@ -264,19 +265,16 @@ def detect_any(
             )
             for at, found in zip(unread, findings, strict=True):
                 known = best[at]
-                if known is None or found.payload or found.pilots > known[0].pilots:
+                if known is None or found.payload or found.margin > known[0].margin:
                     best[at] = found, begin
-    return [_detection(*one, looks=looks * len(keys), rate=rate) for one in best if one is not None]
+    return [_detection(*one, rate=rate) for one in best if one is not None]
 
 
-def _detection(found: Finding, begin: int, *, looks: int, rate: float) -> Detection:
-    tried, read = audio_detector.TRIED, found.payload is not None
-    statistic = found.message if read else found.pilots
+def _detection(found: Finding, begin: int, *, rate: float) -> Detection:
     tempo, pitch = (found.place.tempo, found.place.pitch) if found.place else (1.0, 1.0)
     return Detection(
-        payload=found.payload, statistic=statistic, threshold=tried.limits(looks)[0 if read else 1],
-        p_value=tried.p_value(statistic, looks, message=read), tempo=tempo, pitch=pitch,
-        step=found.step, seconds=begin / rate,
+        payload=found.payload, statistic=found.statistic, threshold=found.threshold,
+        p_value=found.p_value, tempo=tempo, pitch=pitch, step=found.step, seconds=begin / rate,
     )  # fmt: skip
 
 

@@ -1,9 +1,13 @@
 """Detection of the audio watermark: what is listened to, in which order, until something is found.
 
 1. *As it is*: after compression, resampling, filters, noise, cutting.
-2. *Search*: at other tempos, pitches and speeds. Neither needs the sound to be resampled: a pitch
+2. *Pieces*: of a long sound; the rest may be another.
+3. *Search*: at other tempos, pitches and speeds. Neither needs the sound to be resampled: a pitch
    moves the edges of the bands, a tempo the harmonics of the tile.
-3. *Parts*: pieces of it, each with a beginning of its own, where something was cut out or put in.
+4. *Parts*: all of it, each part with a beginning of its own, where something was cut out or put in.
+
+The first has few places where a tile may lie. So its threshold is lower (`TRIED`), and its
+statistic is that of pilots and message together, which is larger by the tenth that pilots add.
 """
 
 from __future__ import annotations
@@ -43,9 +47,20 @@ _SHIFTS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 # Pilot statistic under which the message cannot be readable.
 _LEAST_PILOTS = 3.5
 
-TRIED: Final = statistics.Tried(decodings=64, places=16384 * 4 * PERIOD, tests=2)
-"""What the false-positive bound counts, generously: places are tempos and pitches, each at every
-offset, to a quarter of a row."""
+# Messages and pilots, as it is and searched.
+_TESTS = 4
+# Ways to listen to the sound as it is, each at every offset, to half a row.
+_WAYS = 3
+_PLACES = _WAYS * 2 * PERIOD
+_SEARCH = statistics.Tried(decodings=64, places=16384 * 4 * PERIOD, tests=_TESTS)
+TRIED: Final = {
+    AS_IT_IS: statistics.Tried(decodings=_PLACES, places=_PLACES, tests=_TESTS),
+    SEARCHED: _SEARCH,
+    PARTS: _SEARCH,
+}
+"""What the false-positive bound counts in each step. Places of the search are tempos and pitches,
+each at every offset, to a quarter of a row, generously. Where the statistic of a message has that
+of the pilots in it, every place counts for it."""
 
 
 @dataclass(frozen=True)
@@ -70,24 +85,59 @@ class Place:
 
 @dataclass(eq=False)
 class Finding:
-    """The best that was found for a key so far: statistics, and where."""
+    """The best that was found for a key so far: a message that was read, or else the pilots.
+
+    Attributes
+    ----------
+    looks : int
+        Keys times pieces of a sound that one answer is given for.
+    statistic, threshold : float
+        Of what was found, in the step that found it.
+    """
 
     key: Key
-    limit: float
+    looks: int
     payload: bytes | None = None
-    message: float = 0.0
-    pilots: float = 0.0
+    statistic: float = 0.0
+    threshold: float = TRIED[SEARCHED].limits(1)[1]
     step: str = AS_IT_IS
     place: Place | None = None
     likely: list[Place] = field(default_factory=list)
 
+    @property
+    def margin(self) -> float:
+        """Statistic over threshold."""
+        return self.statistic / self.threshold
 
-def search(heard: Spectrogram, keys: Sequence[Key], *, full: bool, looks: int = 1) -> list[Finding]:
-    """Look for the marks of keys in a sound; with `full` at other tempos and pitches too."""
-    limit, _ = TRIED.limits(len(keys) * looks)
-    findings = [Finding(key, limit) for key in keys]
+    @property
+    def p_value(self) -> float:
+        """Upper bound for what was found, over everything that was tried."""
+        tried, read = TRIED[self.step], self.payload is not None
+        return tried.p_value(self.statistic, self.looks, message=read)
+
+    def note(self, statistic: float, place: Place, step: str, payload: bytes | None = None) -> None:
+        """Keep what is surer than what was found: a message that reaches its threshold, or pilots.
+
+        Of a key that a message was read with, no other pilots count.
+        """
+        threshold = TRIED[step].limits(self.looks)[0 if payload else 1]
+        if payload:
+            if statistic < threshold or (self.payload and statistic / threshold < self.margin):
+                return
+        elif self.payload or statistic / threshold <= self.margin:
+            return
+        self.payload, self.statistic, self.threshold = payload, statistic, threshold
+        self.step, self.place = step, place
+
+
+def search(heard: Spectrogram, keys: Sequence[Key], *, full: bool, looks: int) -> list[Finding]:
+    """Look for the marks of keys in a sound; with `full` at other tempos and pitches too.
+
+    `looks` are the keys times the sounds, or pieces of one, that one answer is given for.
+    """
+    findings = [Finding(key, looks) for key in keys]
     for finding in findings:
-        for step in (_as_it_is, _searched, _parts)[: 3 if full else 1]:
+        for step in (_as_it_is, _pieces, _searched, _parts)[: 4 if full else 2]:
             if finding.payload is None and heard.rows:
                 step(heard, finding)
     return findings
@@ -102,28 +152,39 @@ def soft_bits(heard: Spectrogram, key: Key, *, above_noise: bool = False) -> Flo
     return carrier.soft(_values_at(banded, place, carrier))
 
 
-# ---------------------------------------------------------------------- the three steps
+# ---------------------------------------------------------------------- the four steps
 
 
 def _as_it_is(heard: Spectrogram, finding: Finding) -> None:
-    """The whole, then above its noise, then pieces of it: the rest may be another sound."""
-    banded = heard.banded()
-    for above_noise in (False, True):
-        one = heard.banded(above_noise=above_noise)
+    """The whole, then above its noise, then both added up."""
+    for which in range(_WAYS):
+        one = heard.banded(above_noise=which == 1) if which < 2 else _both(heard)
         place = _best(one, 1.0, np.ones(1), finding.key, 1)[0]
         finding.likely.append(place)
         _decode(finding, [(one, place)], AS_IT_IS)
         if finding.payload is not None:
             return
+
+
+def _both(heard: Spectrogram) -> Banded:
+    """The whole and what lies above its noise, of the same weight."""
+    plain, above = (heard.banded(above_noise=which).white for which in (False, True))
+    weight = float(np.linalg.norm(plain)) / max(float(np.linalg.norm(above)), 1e-9)
+    return Banded(plain + np.float32(weight) * above)
+
+
+def _pieces(heard: Spectrogram, finding: Finding) -> None:
+    """The likeliest of them."""
     if heard.rows < 2 * _PIECE:
         return
+    banded = heard.banded()
     pieces = [
         Banded(banded.white[:, begin : begin + _PIECE])
         for begin in range(0, heard.rows - _PIECE // 2, _PIECE // 2)
     ]
     places = [_best(piece, 1.0, np.ones(1), finding.key, 1)[0] for piece in pieces]
     likeliest = max(range(len(pieces)), key=lambda one: places[one].height)
-    _decode(finding, [(pieces[likeliest], places[likeliest])], AS_IT_IS)
+    _decode(finding, [(pieces[likeliest], places[likeliest])], PARTS)
 
 
 def _searched(heard: Spectrogram, finding: Finding) -> None:
@@ -231,10 +292,8 @@ def _values(folded: Float) -> Float:
 
 def _note(finding: Finding, values: Float, place: Place, step: str) -> float:
     pilots = score.carrier(finding.key).pilot_statistic(values)
-    if pilots > finding.pilots and step != PARTS:  # parts were moved until the pilots fitted
-        finding.pilots = pilots
-        if finding.payload is None:
-            finding.place, finding.step = place, step
+    if step != PARTS:  # parts were moved until the pilots fitted
+        finding.note(pilots, place, step)
     return pilots
 
 
@@ -244,10 +303,12 @@ def _read(finding: Finding, likely: list[tuple[Float, Place]], step: str) -> Non
     carrier = score.carrier(finding.key)
     soft = np.stack([carrier.soft(values) for values, _ in likely])
     tags = [finding.key.derive("audio-1/tag")] * len(likely)
-    words, payloads = code.DWT_2.decode(soft, tags)
-    found = zip((soft * words).sum(axis=1), payloads, likely, strict=True)
-    for statistic, payload, (_, place) in found:
-        if payload is None or statistic < max(finding.limit, finding.message):
+    words, payloads = code.DWT_2.decode(soft, tags, effort=code.THOROUGH)
+    for bits, word, payload, (values, place) in zip(soft, words, payloads, likely, strict=True):
+        if payload is None:
             continue
-        finding.payload, finding.message = payload, float(statistic)
-        finding.place, finding.step = place, step
+        if step == AS_IT_IS:
+            statistic = float(carrier.signs(word) @ values) / float(np.linalg.norm(values))
+        else:
+            statistic = float(bits @ word)
+        finding.note(statistic, place, step, payload)

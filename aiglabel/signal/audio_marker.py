@@ -2,6 +2,9 @@
 
 The change is multiplicative and the same in all channels, so it keeps to where the sound is and
 survives a mix of the channels. Lines that lie below those around them are masked and change more.
+What a frame changes is heard all over the frame, also before a sound that sets in within it, where
+little masks it: there it changes less, both where all is quiet and where only that part of the
+spectrum is.
 """
 
 from __future__ import annotations
@@ -27,7 +30,9 @@ CHANNELS: Final = 8
 # Largest change, dB; and the width in Hz of what masks a line.
 _MOST, _AROUND = 4.0, 400.0
 # Decibels more for each decibel that a line lies below those around it, for each that is changed.
-_MASKED = 0.08
+_MASKED = 0.12
+# Times the power of the frame before that lines may have and still change as much as others.
+_RISING = 4.0
 # Seconds over which loudness is told: before an onset, within its frame, the change would be heard,
 # for little masks what comes before it. And the least power that counts.
 _NOW, _QUIET = 0.004, 1e-12
@@ -55,9 +60,9 @@ class Strength:
 
 
 STRENGTHS: Final = {
-    "invisible": Strength(1.0, 0.8, 1.1, 19.0),
-    "balanced": Strength(1.5, 0.8, 1.1, 26.0),
-    "robust": Strength(2.0, 0.8, 1.1, 32.0),
+    "invisible": Strength(0.91, 0.8, 1.1, 19.0),
+    "balanced": Strength(1.37, 0.8, 1.1, 26.0),
+    "robust": Strength(1.83, 0.8, 1.1, 32.0),
 }
 DEFAULT_STRENGTH: Final = "balanced"
 
@@ -132,6 +137,7 @@ class Marker:
         self._past = np.zeros((channels, self._near), np.float32)
         self._waiting = np.zeros((channels, lead), np.float32)
         self._change = np.zeros((channels, lead), np.float32)
+        self._earlier: Float | None = None
         self._begin, self._frame = 0, 0
         self._taken, self._given = 0, -lead
 
@@ -189,6 +195,20 @@ class Marker:
         share: Float = np.clip(around, 0, 1, out=around).astype(np.float32)
         return np.sqrt(share, out=share)
 
+    def _rising(self, around: Float) -> Float:
+        """Share of the change that lines take: less where the frame before has less; (frames, n).
+
+        `around` is the power around each line.
+        """
+        earlier = around[:1] if self._earlier is None else self._earlier
+        share: Float = np.concatenate([earlier, around[:-1]])
+        self._earlier = around[-1:].copy()
+        share *= np.float32(_RISING)
+        share /= around
+        np.clip(share, 0, 1, out=share)
+        np.sqrt(share, out=share)
+        return share
+
     def _changes(self, starts: NDArray[np.intp], frames: NDArray[np.intp]) -> Float:
         """What is added at each frame: (frames, channels, size)."""
         views = np.lib.stride_tricks.sliding_window_view(self._waiting, self._size, axis=1)
@@ -199,10 +219,12 @@ class Marker:
         power = samples.mean_of(spectrogram.powers(used))
         power += np.float32(spectrogram.SILENCE * self._size)
         around: Any = cv2.blur(power, (self._around, 1))
+        share = self._rising(around)
         decibels = np.log10(np.divide(around, power, out=around), out=around)
         decibels *= np.float32(10 * _MASKED * self._loudness)
         decibels += np.float32(self._loudness)
         np.clip(decibels, 0, _MOST, out=decibels)
+        decibels *= share
         decibels *= self._tile[(frames + self._row) % score.ROWS][:, self._bands]
         decibels *= np.float32(math.log(10) / 20)
         gain = np.expm1(decibels, out=decibels)

@@ -38,12 +38,31 @@ TAG_BYTES = 3
 INFO_BITS = 8 * (PAYLOAD_BYTES + TAG_BYTES)
 CODE_BITS = INFO_BITS * RATE_INVERSE
 
-# A word decoded wrongly passes the tag with a chance of 2^-24, a list of 64 with 2^-18.
-CANDIDATES = 64
 
-# States the circle is cut at, detours of a path, steps from one possible cut to the next.
-_STARTS = 6
-_DETOURS = 2
+@dataclass(frozen=True)
+class Effort:
+    """How much is tried to find a word with a right tag.
+
+    Attributes
+    ----------
+    candidates : int
+        Length of the list. A word decoded wrongly passes the tag with a chance of 2^-24, one of 64
+        with 2^-18.
+    starts, detours : int
+        States the circle is cut at, and detours of a path.
+    """
+
+    candidates: int
+    starts: int
+    detours: int
+
+
+ONE = Effort(1, 6, 0)
+USUAL = Effort(64, 6, 2)
+THOROUGH = Effort(512, 12, 4)
+"""Half of the words are read at 11.1 standard deviations, not 11.4, in four times the time."""
+
+# Steps from one possible cut to the next.
 _STRIDE = 4
 # Steps in which metrics forget where they began, in constraint lengths.
 _FORGETTING = 4
@@ -110,7 +129,7 @@ class Code:
         return signs
 
     def decode(
-        self, soft: Float, tag_keys: Sequence[bytes], *, candidates: int = CANDIDATES
+        self, soft: Float, tag_keys: Sequence[bytes], *, effort: Effort = USUAL
     ) -> tuple[NDArray[np.int8], list[bytes | None]]:
         """Find the likeliest codeword of each row, or the likeliest with a right tag.
 
@@ -120,9 +139,9 @@ class Code:
             Soft code bits, positive for +1; any scale; 0 for an erased one.
         tag_keys : sequence of bytes
             Key of the integrity tag, one a row.
-        candidates : int
-            Length of the list, 1 to 64. Of a row that holds no codeword of the key some candidate
-            passes the tag with a chance of `candidates` / 2^24.
+        effort : Effort
+            Of a row that holds no codeword of the key some candidate passes the tag with a chance
+            of ``effort.candidates`` / 2^24.
 
         Returns
         -------
@@ -131,13 +150,11 @@ class Code:
         payloads : list of (bytes or None)
             The payload where a tag agrees, else None.
         """
-        if not 1 <= candidates <= CANDIDATES:
-            raise ValueError(f"candidates must be 1 to {CANDIDATES}")
         bits = np.empty((len(soft), INFO_BITS), np.uint8)
         payloads: list[bytes | None] = []
         for begin in range(0, len(soft), _ROWS):
             block = slice(begin, begin + _ROWS)
-            offered = _likeliest(self, soft[block], candidates)
+            offered = _likeliest(self, soft[block], effort)
             for row, words, key in zip(bits[block], offered, tag_keys[block], strict=True):
                 right, payload = _tagged(words, key)
                 row[:] = words[right]
@@ -163,12 +180,12 @@ def _tagged(words: Bits, key: bytes) -> tuple[int, bytes | None]:
     return 0, None
 
 
-def _likeliest(code: Code, soft: Float, count: int) -> Bits:
-    """List `count` information words a row, likeliest first: (rows, count, 88) bits."""
+def _likeliest(code: Code, soft: Float, effort: Effort) -> Bits:
+    """List information words of each row, likeliest first: (rows, candidates, 88) bits."""
     gains = _gains(code, soft)
-    cut, starts = _cut(_marginals(gains, _FORGETTING * code.constraint))
+    cut, starts = _cut(_marginals(gains, _FORGETTING * code.constraint), effort.starts)
     leads, scores = _trips(gains, cut, starts)
-    bits = _paths(leads, starts, scores, count)
+    bits = _paths(leads, starts, scores, effort)
     steps = (np.arange(INFO_BITS)[:, None] - cut) % INFO_BITS
     turned: Bits = np.take_along_axis(bits, steps[..., None], axis=0).transpose(1, 2, 0)
     return turned
@@ -243,16 +260,16 @@ def _marginals(gains: Float, overlap: int) -> Float:
     return marginals
 
 
-def _cut(marginals: Float) -> tuple[Index, Index]:
+def _cut(marginals: Float, count: int) -> tuple[Index, Index]:
     """Choose the step to cut before, (rows,), and the states to start from, (rows, starts).
 
     The cut is where the best state left out is worst.
     """
-    ranked = np.partition(marginals, -_STARTS - 1, axis=-1)
-    margin = ranked[..., -_STARTS:].max(axis=-1) - ranked[..., -_STARTS - 1]
+    ranked = np.partition(marginals, -count - 1, axis=-1)
+    margin = ranked[..., -count:].max(axis=-1) - ranked[..., -count - 1]
     cut = margin.argmax(axis=0)
     chosen = marginals[cut, np.arange(len(cut))]
-    return cut * _STRIDE, chosen.argpartition(-_STARTS, axis=-1)[:, -_STARTS:]
+    return cut * _STRIDE, chosen.argpartition(-count, axis=-1)[:, -count:]
 
 
 def _trips(gains: Float, cut: Index, starts: Index) -> tuple[Float, Float]:
@@ -279,8 +296,8 @@ def _trips(gains: Float, cut: Index, starts: Index) -> tuple[Float, Float]:
     return leads.reshape(INFO_BITS, -1), scores
 
 
-def _paths(leads: Float, starts: Index, scores: Float, count: int) -> Bits:
-    """List the best `count` paths of each row by their bits, (88, rows, paths).
+def _paths(leads: Float, starts: Index, scores: Float, effort: Effort) -> Bits:
+    """List the best paths of each row by their bits, (88, rows, paths).
 
     A path is known by its trip and its detours: the steps at which, seen from the end, it comes
     from the worse of two states. A detour costs the lead of the better one. Each round adds at most
@@ -292,7 +309,8 @@ def _paths(leads: Float, starts: Index, scores: Float, count: int) -> Bits:
     detours = np.zeros((INFO_BITS, *starts.shape), np.bool_)
     bits, margins = _trace(leads, starts, trip, detours)
     steps = np.arange(INFO_BITS)[:, None, None]
-    for _ in range(_DETOURS if count > 1 else 0):
+    count = effort.candidates
+    for _ in range(effort.detours):
         longer = np.where(steps < first, cost + margins, np.float32(np.inf))
         # Choice 0 of a path is itself, choice i its detour at step i - 1.
         costs = np.concatenate([cost[None], longer]).transpose(1, 2, 0).reshape(len(starts), -1)

@@ -211,7 +211,7 @@ def _decode(views: list[_View], key: Key, log: float) -> Reading:
     """Decode every view with one key; the one with the largest statistic is the answer."""
     soft = np.stack([view.soft_bits(key) for view in views])
     tags = [key.derive("image-1/tag")] * len(views)
-    words, payloads = code.DWT_1.decode(soft, tags, candidates=1)
+    words, payloads = code.DWT_1.decode(soft, tags, effort=code.ONE)
     scores = (soft * words).sum(axis=1)
     best = int(scores.argmax())
     score, view, limit = float(scores[best]), views[best], statistics.threshold(log)

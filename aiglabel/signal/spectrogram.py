@@ -1,7 +1,10 @@
 """Short-time levels of a sound, at any sample rate: how it is marked, and how it is listened to.
 
 Frames last 40 ms and follow each other in seconds, not samples, so the map of a sound is the same
-at 8 and at 192 kHz. Levels are logarithms, so gain does not matter and silence stays silent.
+at 8 and at 192 kHz. Levels are logarithms, so gain does not matter and silence stays silent. That
+of a band is the logarithm of the mean fourth root of the power of its lines: deep gaps between
+lines, which hold little but noise, count less than in a mean of logarithms, peaks less than in one
+of powers.
 """
 
 from __future__ import annotations
@@ -22,14 +25,14 @@ Float = NDArray[np.float32]
 
 # Power of what counts as silence, of a full-scale sine.
 SILENCE = 1e-9
-# About the mean level in dB, so that sums of levels stay small.
-_MIDDLE = -20.0
+_ROOT = 0.25
 # The predictor looks at the cells around one: so many rows of the tile and bands on each side.
-_ROWS_AROUND, _BANDS_AROUND = 2, 2
+_ROWS_AROUND, _BANDS_AROUND = 2, 6
 _RIDGE = 1e-3
-# Standard deviations at which a surprise is cut off.
-_SURPRISE = 2.5
-_QUIET = 0.1
+# Bands and rows around a cell that tell how much there surprises, in standard deviations of its
+# band; how many of its own, and then of its surroundings', a surprise is cut off at; and what is
+# added to the squares of the latter.
+_NEIGHBOURS, _SURPRISE, _QUIET = (5, 5), (5.0, 3.0), 0.1
 _PADDED = 2
 # So many tempos are folded one by one; for more, their harmonics are looked up.
 _FOLDED = 3
@@ -42,7 +45,7 @@ HIGHEST_PITCH = HIGHEST_TEMPO = 1.15
 """Changes up to these are listened to."""
 # The floor of a line is the power, averaged over so many rows and lines, that this share of them do
 # not reach; every so many rows are looked at. Frequency in Hz from which on bands weigh less there.
-_NEAR, _FLOOR, _FEW, _LOW = (9, 5), 0.1, 4, 2000.0
+_NEAR, _FLOOR, _FEW, _LOW = (9, 5), 0.3, 4, 2000.0
 
 
 def frame_size(rate: float) -> int:
@@ -234,6 +237,7 @@ class Spectrogram:
         sums = self._sums_above_noise if above_noise else self._sums
         at = sums[whole] * (1 - share) + sums[whole + 1] * share
         bands = (np.diff(at, axis=0) / np.diff(places)[:, None]).astype(np.float32, copy=False)
+        np.log(np.maximum(bands, self._silence**_ROOT, out=bands), out=bands)
         bands -= bands.mean(axis=1, keepdims=True)
         if above_noise not in self._predictors:
             self._predictors[above_noise] = _predictor(bands)
@@ -241,21 +245,26 @@ class Spectrogram:
             bands, -1, self._predictors[above_noise], borderType=cv2.BORDER_REPLICATE
         )
         surprise /= surprise.std(axis=1, keepdims=True) + np.float32(1e-6)
-        np.clip(surprise, -_SURPRISE, _SURPRISE, out=surprise)
+        first, then = _SURPRISE
         if above_noise:
+            np.clip(surprise, -then, then, out=surprise)
             surprise /= np.sqrt(1 + np.square(edges[: len(surprise), None] / np.float32(_LOW)))
         else:
-            surprise /= np.sqrt(np.mean(np.square(surprise), axis=0)) + np.float32(_QUIET)
+            np.clip(surprise, -first, first, out=surprise)
+            usual: Any = cv2.blur(np.square(surprise), _NEIGHBOURS)
+            surprise /= np.sqrt(usual + np.float32(_QUIET))
+            np.clip(surprise, -then, then, out=surprise)
         white[: len(surprise)] = surprise
         return white
 
 
 def _summed(power: Float) -> Float:
-    """Levels (lines + 1, n) summed up from the lowest line on: any band is a difference."""
+    """Roots of powers (lines + 1, n) summed up from the lowest line on.
+
+    The sum over any band is a difference.
+    """
     sums = np.zeros((power.shape[0] + 1, power.shape[1]), np.float32)
-    decibels = np.log10(power, out=sums[1:])
-    decibels *= 10
-    decibels -= np.float32(_MIDDLE)
+    np.sqrt(np.sqrt(power, out=sums[1:]), out=sums[1:])
     # Row by row: adding up along the other axis is slow.
     for above, here in pairwise(sums):
         here += above
