@@ -28,9 +28,12 @@ RATES: Final = (8_000, 192_000)
 CHANNELS: Final = 8
 
 # Largest change, dB; and the width in Hz of what masks a line.
-_MOST, _AROUND = 4.0, 400.0
+_MOST, _AROUND = 6.0, 400.0
 # Decibels more for each decibel that a line lies below those around it, for each that is changed.
-_MASKED = 0.12
+_MASKED = 0.16
+# The change grows with this power of the frequency: low bands, where speech has most of its power,
+# are heard best.
+_TILT = 0.1
 # Times the power of the frame before that lines may have and still change as much as others.
 _RISING = 4.0
 # Seconds over which loudness is told: before an onset, within its frame, the change would be heard,
@@ -61,8 +64,8 @@ class Strength:
 
 STRENGTHS: Final = {
     "invisible": Strength(0.91, 0.8, 1.1, 19.0),
-    "balanced": Strength(1.37, 0.8, 1.1, 26.0),
-    "robust": Strength(1.83, 0.8, 1.1, 32.0),
+    "balanced": Strength(1.36, 0.8, 1.1, 26.0),
+    "robust": Strength(1.8, 0.8, 1.1, 32.0),
 }
 DEFAULT_STRENGTH: Final = "balanced"
 
@@ -120,7 +123,6 @@ class Marker:
         check(rate, channels)
         self._tile = score.synthesise(score.message(payload, key))
         self._row = _drawn(payload, key) if row is None else row
-        self._loudness = strength_of(strength).change
         self._hop = score.HOP * rate
         self._size = spectrogram.frame_size(rate)
         self._window = spectrogram.window(self._size)
@@ -129,6 +131,10 @@ class Marker:
         # The lines that are changed, and the band of each.
         self._used = slice(*np.searchsorted(lines, (edges[0], min(edges[-1], rate / 2))))
         self._bands = np.searchsorted(edges, lines[self._used], side="right") - 1
+        weights = edges[:-1] ** _TILT
+        weights /= np.sqrt(np.mean(np.square(weights)))
+        self._weights = weights[self._bands]
+        self._loudness = strength_of(strength).change
         self._around = round(_AROUND * self._size / rate) | 1
         # The sound begins half a frame late, so that its first sample too lies in two frames.
         lead = self._size // 2
@@ -225,6 +231,7 @@ class Marker:
         decibels += np.float32(self._loudness)
         np.clip(decibels, 0, _MOST, out=decibels)
         decibels *= share
+        decibels *= self._weights
         decibels *= self._tile[(frames + self._row) % score.ROWS][:, self._bands]
         decibels *= np.float32(math.log(10) / 20)
         gain = np.expm1(decibels, out=decibels)
