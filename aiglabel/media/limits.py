@@ -47,7 +47,7 @@ class Limits:
         if count > self.max_bytes:
             raise ResourceLimit(
                 f"the file has {count} bytes, the limit is {self.max_bytes}",
-                remedy="Raise Limits.max_bytes if the file is trusted",
+                remedy="Split or compress it; in Python, raise Limits.max_bytes for a trusted file",
             )
 
     def check_size(self, width: int, height: int) -> None:
