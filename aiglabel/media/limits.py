@@ -47,7 +47,7 @@ class Limits:
         if count > self.max_bytes:
             raise ResourceLimit(
                 f"the file has {count} bytes, the limit is {self.max_bytes}",
-                remedy="In Python, raise Limits.max_bytes for a trusted file; or label a smaller one",
+                remedy="Raise Limits.max_bytes (Python) for a trusted file, or label a smaller one",
             )
 
     def check_size(self, width: int, height: int) -> None:
