@@ -121,19 +121,20 @@ class Marker:
         strength: str | Strength | None = None, row: int | None = None,
     ) -> None:  # fmt: skip
         check(rate, channels)
-        self._tile = score.synthesise(score.message(payload, key))
         self._row = _drawn(payload, key) if row is None else row
         self._hop = score.HOP * rate
         self._size = spectrogram.frame_size(rate)
         self._window = spectrogram.window(self._size)
         lines = np.arange(1, self._size // 2) * (rate / self._size)
         edges = score.edges()
-        # The lines that are changed, and the band of each.
+        # The lines that are changed.
         self._used = slice(*np.searchsorted(lines, (edges[0], min(edges[-1], rate / 2))))
-        self._bands = np.searchsorted(edges, lines[self._used], side="right") - 1
+        bands = np.searchsorted(edges, lines[self._used], side="right") - 1
         weights = edges[:-1] ** _TILT
         weights /= np.sqrt(np.mean(np.square(weights)))
-        self._weights = weights[self._bands]
+        weights *= np.float32(math.log(10) / 20)
+        # What a decibel of change is at every line of every row, nepers.
+        self._tile = (score.synthesise(score.message(payload, key)) * weights)[:, bands]
         self._loudness = strength_of(strength).change
         self._around = round(_AROUND * self._size / rate) | 1
         # The sound begins half a frame late, so that its first sample too lies in two frames.
@@ -231,9 +232,7 @@ class Marker:
         decibels += np.float32(self._loudness)
         np.clip(decibels, 0, _MOST, out=decibels)
         decibels *= share
-        decibels *= self._weights
-        decibels *= self._tile[(frames + self._row) % score.ROWS][:, self._bands]
-        decibels *= np.float32(math.log(10) / 20)
+        decibels *= self._tile[(frames + self._row) % score.ROWS]
         gain = np.expm1(decibels, out=decibels)
         # Both parts of a complex number, as floats: several times faster.
         parts, both = used.view(np.float32), cv2.merge([gain, gain])
