@@ -384,6 +384,7 @@ def test_thresholds_rise_with_looks_and_keep_the_rate(step, first):
     limits = [audio_detector.TRIED[step].limits(looks) for looks in (1, 10, 1000)]
     assert limits == sorted(limits)
     assert limits[0] == pytest.approx(first, abs=1e-3)
+    assert limits[0][1] < np.sqrt(len(CARRIER.pilots))
     assert all(f"{one:.3f}" in PAGE for one in first)
 
 

@@ -271,3 +271,9 @@ def test_memory_does_not_grow_with_the_rows(code):
 def test_payload_of_another_size_is_refused(code, payload):
     with pytest.raises(PayloadError):
         code.encode(payload, b"k")
+
+
+@pytest.mark.parametrize("effort", [(0, 6, 2), (535, 6, 2), (7, 6, 0)])
+def test_a_list_of_another_length_is_refused(effort):
+    with pytest.raises(ValueError, match="1 to "):
+        Effort(*effort)

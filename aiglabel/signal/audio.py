@@ -52,6 +52,8 @@ SEARCHED: Final = 3
 
 # Seconds that are marked at once.
 _AT_ONCE = 1.0
+# Statistic from which a message, without its pilots, is told from chance in any step.
+_TOLD = audio_detector.TRIED[audio_detector.SEARCHED].limits(1)[0]
 # Times the threshold from which decoding has not failed in trials, and the share of right code
 # bits: otherwise an older mark drowns the new one.
 _SAFE, _AGREEING = 1.3, 0.75
@@ -179,7 +181,6 @@ def mark(
         For another shape, dtype, rate or number of channels.
     """
     marked = embed(y, payload, rate=rate, key=key, strength=strength)
-    threshold = audio_detector.TRIED[audio_detector.SEARCHED].limits(1)[0]
     statistic, cover, added = 0.0, 0.0, 0.0
     before, after = _channels(y), _channels(marked)
     for begin, end in _pieces(before.shape[1], rate):
@@ -189,7 +190,7 @@ def mark(
         left = audio_trial.kept(samples.mono(after[:, begin:end]), payload, rate=rate, key=key)
         statistic = max(statistic, left)
     ratio = 10 * math.log10(cover / added) if added else math.inf
-    return Marked(marked, statistic, threshold, ratio)
+    return Marked(marked, statistic, _TOLD, ratio)
 
 
 def holds(y: Samples, payload: bytes, *, rate: float, key: Key) -> bool:
@@ -198,7 +199,7 @@ def holds(y: Samples, payload: bytes, *, rate: float, key: Key) -> bool:
     Cheap: no search, no decoding. For reading a write back, not for judging files.
     """
     channels = _channels(y)
-    wanted = _SAFE * audio_detector.TRIED[audio_detector.SEARCHED].limits(1)[0]
+    wanted = _SAFE * _TOLD
     unheard = score.words(payload, key)
     for begin, end in _pieces(channels.shape[1], rate):
         heard = spectrogram.Spectrogram(samples.mono(channels[:, begin:end]), rate)

@@ -13,7 +13,7 @@ statistic is that of pilots and message together, which is larger by the tenth t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -49,7 +49,7 @@ _LEAST_PILOTS = 3.5
 
 # Messages and pilots, as it is and searched.
 _TESTS = 4
-# Ways to listen to the sound as it is, each at every offset, to half a row.
+# How many `_ways` there are to listen to the sound as it is, each at every offset, to half a row.
 _WAYS = 3
 _PLACES = _WAYS * 2 * PERIOD
 _SEARCH = statistics.Tried(decodings=64, places=16384 * 4 * PERIOD, tests=_TESTS)
@@ -91,18 +91,22 @@ class Finding:
     ----------
     looks : int
         Keys times pieces of a sound that one answer is given for.
-    statistic, threshold : float
-        Of what was found, in the step that found it.
+    statistic : float
+        Of what was found.
     """
 
     key: Key
     looks: int
     payload: bytes | None = None
     statistic: float = 0.0
-    threshold: float = TRIED[SEARCHED].limits(1)[1]
     step: str = AS_IT_IS
     place: Place | None = None
     likely: list[Place] = field(default_factory=list)
+
+    @property
+    def threshold(self) -> float:
+        """Threshold of what was found, in the step that found it."""
+        return self._limit(self.step, self.payload)
 
     @property
     def margin(self) -> float:
@@ -120,14 +124,17 @@ class Finding:
 
         Of a key that a message was read with, no other pilots count.
         """
-        threshold = TRIED[step].limits(self.looks)[0 if payload else 1]
+        margin = statistic / self._limit(step, payload)
         if payload:
-            if statistic < threshold or (self.payload and statistic / threshold < self.margin):
+            if margin < 1 or (self.payload and margin < self.margin):
                 return
-        elif self.payload or statistic / threshold <= self.margin:
+        elif self.payload or margin <= self.margin:
             return
-        self.payload, self.statistic, self.threshold = payload, statistic, threshold
+        self.payload, self.statistic = payload, statistic
         self.step, self.place = step, place
+
+    def _limit(self, step: str, payload: bytes | None) -> float:
+        return TRIED[step].limits(self.looks)[0 if payload else 1]
 
 
 def search(heard: Spectrogram, keys: Sequence[Key], *, full: bool, looks: int) -> list[Finding]:
@@ -157,8 +164,7 @@ def soft_bits(heard: Spectrogram, key: Key, *, above_noise: bool = False) -> Flo
 
 def _as_it_is(heard: Spectrogram, finding: Finding) -> None:
     """The whole, then above its noise, then both added up."""
-    for which in range(_WAYS):
-        one = heard.banded(above_noise=which == 1) if which < 2 else _both(heard)
+    for one in _ways(heard):
         place = _best(one, 1.0, np.ones(1), finding.key, 1)[0]
         finding.likely.append(place)
         _decode(finding, [(one, place)], AS_IT_IS)
@@ -166,11 +172,12 @@ def _as_it_is(heard: Spectrogram, finding: Finding) -> None:
             return
 
 
-def _both(heard: Spectrogram) -> Banded:
-    """The whole and what lies above its noise, of the same weight."""
-    plain, above = (heard.banded(above_noise=which).white for which in (False, True))
-    weight = float(np.linalg.norm(plain)) / max(float(np.linalg.norm(above)), 1e-9)
-    return Banded(plain + np.float32(weight) * above)
+def _ways(heard: Spectrogram) -> Iterator[Banded]:
+    """Yield the whole, what lies above its noise, and the sum of both, of the same weight."""
+    yield (whole := heard.banded())
+    yield (above := heard.banded(above_noise=True))
+    weight = float(np.linalg.norm(whole.white)) / max(float(np.linalg.norm(above.white)), 1e-9)
+    yield Banded(whole.white + np.float32(weight) * above.white)
 
 
 def _pieces(heard: Spectrogram, finding: Finding) -> None:

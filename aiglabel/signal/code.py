@@ -50,11 +50,21 @@ class Effort:
         with 2^-18.
     starts, detours : int
         States the circle is cut at, and detours of a path.
+
+    Raises
+    ------
+    ValueError
+        For a list that is empty, or longer than starts and detours can fill.
     """
 
     candidates: int
     starts: int
     detours: int
+
+    def __post_init__(self) -> None:
+        most = self.starts * (1 + INFO_BITS * min(self.detours, 1))
+        if not 1 <= self.candidates <= most:
+            raise ValueError(f"candidates must be 1 to {most}")
 
 
 ONE = Effort(1, 6, 0)

@@ -25,6 +25,7 @@ Float = NDArray[np.float32]
 
 # Power of what counts as silence, of a full-scale sine.
 SILENCE = 1e-9
+# Of powers, the root that levels are means of: two square roots, which take less than a power.
 _ROOT = 0.25
 # The predictor looks at the cells around one: so many rows of the tile and bands on each side.
 _ROWS_AROUND, _BANDS_AROUND = 2, 6
