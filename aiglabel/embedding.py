@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, TypeVar
@@ -43,6 +44,7 @@ _KINDS: dict[type[AnyFormat], tuple[str, Mapping[str, AnyFormat]]] = {
 }
 Destination = str | os.PathLike[str] | BinaryIO | None
 AnyJob = TypeVar("AnyJob", bound=Job)
+_Make = Callable[[Path, Any], EmbedResult]  # writes a file of a format, and tells of it
 
 
 class Labeler:
@@ -153,19 +155,19 @@ class Labeler:
                 _refuse_same_file(path, dst)
                 with taken(src, self.limits) as given:
                     fmt = format_for(dst, given.known)
-                    if given.film is not None:
-                        film = replace(job(FilmJob), progress=progress)
-                        return _deliver_film(film, given.film, fmt, dst, overwrite=overwrite)
-                    kind = SoundJob if isinstance(given.known, SoundFormat) else PictureJob
-                    result = job(kind).run(given.data, fmt)
+                    if given.path is not None:
+                        kind = SoundJob if isinstance(given.known, SoundFormat) else FilmJob
+                        make = partial(replace(job(kind), progress=progress).run, given.path)
+                        return self._deliver_file(make, fmt, dst, overwrite=overwrite)
+                    result = job(PictureJob).run(given.data, fmt)
             except AigLabelError as error:
                 raise error.at(path) from None
             return _deliver(result, dst, overwrite=overwrite)
         if rate is not None:
             samples, like = sound_arrays.from_samples(src, rate, limits=self.limits)
+            make = partial(job(SoundJob).run_array, samples, like)
             wanted = format_for(dst, SoundFormat.WAV)
-            result = job(SoundJob).run_array(samples, like, wanted)
-            return _deliver(result, dst, overwrite=overwrite)
+            return self._deliver_file(make, wanted, dst, overwrite=overwrite)
         decoded = media.from_array(src, limits=self.limits)
         if isinstance(decoded, list):
             if dst is not None:
@@ -178,6 +180,33 @@ class Labeler:
         usual = SUFFIXES.get(f".{(getattr(src, 'format', None) or 'png').lower()}", Format.PNG)
         result = job(PictureJob).run_array(decoded, format_for(dst, usual))
         return _deliver(result, dst, overwrite=overwrite)
+
+    def _deliver_file(
+        self, make: _Make, fmt: AnyFormat, dst: Destination, *, overwrite: bool
+    ) -> EmbedResult:
+        """Have a sound or film made in a file beside the destination, which then takes its name."""
+        if not isinstance(dst, (str, os.PathLike)):
+            with TemporaryDirectory(prefix="aiglabel-") as folder:
+                made = Path(folder) / "made"
+                result = self._deliver_file(make, fmt, made, overwrite=True)
+                self.limits.check_bytes(made.stat().st_size)
+                result = replace(result, _data=made.read_bytes(), path=None)
+            return _deliver(result, dst, overwrite=overwrite)
+        if not overwrite and os.path.lexists(dst):  # before the work, and once more after it
+            raise OutputError(
+                "the destination exists", path=dst,
+                remedy="Choose another name or allow overwriting",
+            )  # fmt: skip
+        with media.atomic_file(dst, overwrite=overwrite) as temporary:
+            try:
+                result = make(temporary, fmt)
+            except OutputError as error:
+                error.path = os.fspath(dst)  # not a copy that is gone
+                raise
+            media.synced(temporary)
+            if result.sidecar is not None:
+                media.atomic_write(_beside(dst), result.sidecar, overwrite=overwrite)
+        return replace(result, path=os.fspath(dst))
 
 
 def embed(
@@ -202,7 +231,7 @@ def embed(
     src : path, bytes, binary file, PIL.Image, array or tensor
         Pictures: uint8, uint16 or float in [0, 1]; (H, W), (H, W, 3), (H, W, 4), or a batch
         (N, H, W, 3). Sounds, with `rate`: int16, int32 or float in [-1, 1]; (channels, n) or (n,).
-        Films are files; at a path they may be larger than memory. Never modified.
+        Films are files. Sounds and films at a path may be larger than memory. Never modified.
     dst : path, binary file or None
         The format follows the suffix of a path, else the source; arrays become PNG or WAV. None:
         the file is in ``result.data``.
@@ -224,7 +253,7 @@ def embed(
     film : VideoTarget, optional
         How a film is to be coded, as far as that differs from its source.
     progress : callable, optional
-        Called as frames of a film are written, with their time and the film's length, seconds.
+        Called as a sound or film is written, with the time that is done and its length, seconds.
 
     Returns
     -------
@@ -308,32 +337,6 @@ def _refuse_same_file(src: str | os.PathLike[str] | None, dst: Destination) -> N
             "source and destination are the same file", path=src,
             remedy="Write to another name; sources are never changed",
         )  # fmt: skip
-
-
-def _deliver_film(
-    job: FilmJob, src: Path, fmt: AnyFormat, dst: Destination, *, overwrite: bool
-) -> EmbedResult:
-    """Label a film in a file beside the destination, which then takes its name."""
-    if not isinstance(dst, (str, os.PathLike)):
-        with TemporaryDirectory(prefix="aiglabel-") as folder:
-            made = Path(folder) / "film"
-            result = _deliver_film(job, src, fmt, made, overwrite=True)
-            result = replace(result, _data=media.read_source(made, job.limits), path=None)
-        return _deliver(result, dst, overwrite=overwrite)
-    if not overwrite and os.path.lexists(dst):  # before the work, and once more after it
-        raise OutputError(
-            "the destination exists", path=dst, remedy="Choose another name or allow overwriting"
-        )
-    with media.atomic_file(dst, overwrite=overwrite) as temporary:
-        try:
-            result = job.run(src, temporary, fmt)
-        except OutputError as error:
-            error.path = os.fspath(dst)  # not a copy that is gone
-            raise
-        media.synced(temporary)
-        if result.sidecar is not None:
-            media.atomic_write(_beside(dst), result.sidecar, overwrite=overwrite)
-    return replace(result, path=os.fspath(dst))
 
 
 def _beside(dst: str | os.PathLike[str]) -> str:

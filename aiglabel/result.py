@@ -139,7 +139,7 @@ class EmbedResult:
         if not isinstance(self.format, SoundFormat):
             raise UnsupportedFormat("the result is no sound", remedy="Ask for its `image`")
         like = self._media if isinstance(self._media, Like) else None
-        return to_samples(sound.decode(self.data).y, like)
+        return to_samples(sound.decode(self.path or self.data).y, like)
 
     @property
     def complete(self) -> bool:

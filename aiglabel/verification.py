@@ -169,10 +169,9 @@ def detect_watermark(
         picture = _first(media.from_array(src, limits=limits))
         return _surest(_in_picture(picture, tried, effort, locate=locate))
     with taken(src, limits) as given:
-        if given.film is not None:
-            return _surest(watching.detect(given.film, tried, effort=effort, limits=limits))
-        if isinstance(given.format, SoundFormat):
-            return _surest(listening.detect(given.data, tried, effort=effort, limits=limits))
+        if given.path is not None:
+            kind = listening if isinstance(given.format, SoundFormat) else watching
+            return _surest(kind.detect(given.path, tried, effort=effort, limits=limits))
         picture = media.decode(given.data, limits=limits)
         return _surest(_in_picture(picture, tried, effort, locate=locate))
 
@@ -204,23 +203,26 @@ class _Case:
             self.problems.append(given.problem)
         with given.opened() as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
-            data = given.data if given.film is None else file
+            data = file if given.path else given.data
             evidence = _read_metadata(data, given.format, self.problems)
             evidence[credentials.MARK] = _read_credentials(
                 data, given.format, self.trust, path, self.limits, self.problems
             )
         shown, facts = self._perceived(given)
+        for problem in self.problems:
+            if problem.path == str(given.path):  # the report names the file, if it has a name
+                problem.path = None
         return {**evidence, **shown}, facts, digest
 
     def _perceived(self, given: Taken) -> tuple[dict[str, Evidence], Facts]:
         fmt = given.format
         how: dict[str, Any] = {"limits": self.limits, "problems": self.problems}
-        if given.film is not None and fmt is not None:
-            evidence, told = watching.watch(given.film, self.policy, self.keys, **how)
-            return evidence, {"kind": "video", "format": fmt.value, **told}
-        if isinstance(fmt, SoundFormat):
-            evidence, told = listening.listen(given.data, self.policy, self.keys, **how)
-            return evidence, {"kind": "audio", "format": fmt.value, **told}
+        if given.path is not None and fmt is not None:
+            heard = isinstance(fmt, SoundFormat)
+            perceive = listening.listen if heard else watching.watch
+            evidence, told = perceive(given.path, self.policy, self.keys, **how)
+            kind = "audio" if heard else "video"
+            return evidence, {"kind": kind, "format": fmt.value, **told}
         picture = None
         if isinstance(fmt, Format):
             picture = _told(self.problems, lambda: media.decode(given.data, limits=self.limits))

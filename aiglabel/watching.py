@@ -166,9 +166,7 @@ def _heard(
         except MediaError as error:
             problems.append(error)
             return left_open(listening.MARKS, "the sound could not be decoded")
-        most = max(given.limits.max_bytes, path.stat().st_size)
-        limits = replace(given.limits, max_bytes=most)
-        heard, _ = listening.listen(path, policy, keys, limits=limits, problems=problems)
+        heard, _ = listening.listen(path, policy, keys, limits=given.limits, problems=problems)
     return heard
 
 

@@ -30,7 +30,7 @@ from aiglabel.cli.app import app, run
 from aiglabel.cli.exits import Exit, of_labelling, of_verifying
 from aiglabel.cli.output import clean
 from aiglabel.cli.page import as_page
-from aiglabel.containers import video
+from aiglabel.containers import timed
 from aiglabel.containers.sniff import VideoFormat
 from aiglabel.evidence import Evidence, Status
 from aiglabel.media import video as media_video
@@ -737,12 +737,12 @@ def test_a_folder_of_pictures_and_sounds_is_labelled_and_verified(
 
 @pytest.mark.parametrize("name", ["mp4", "mkv", "avi", "flv"])
 def test_a_film_is_inspected(aiglabel: Aiglabel, name: str) -> None:
-    Path("film").write_bytes(video.write_label(made(name), fmt_of(name), '{"Label":"1"}'))
+    Path("film").write_bytes(timed.write_label(made(name), fmt_of(name), '{"Label":"1"}'))
     done = aiglabel("inspect", "film", "--format", "json")
     assert done.code == Exit.OK, done.err
     shown = done.json
     assert shown["media"]["format"] == name
-    assert shown["marks"]["aigc"]["facts"]["carrier"] == video.canonical_carrier(fmt_of(name))
+    assert shown["marks"]["aigc"]["facts"]["carrier"] == timed.canonical_carrier(fmt_of(name))
     assert shown["marks"]["credentials"]["status"] == "absent"
     assert {'{"Label":"1"}', TITLE} <= {one["text"] for one in shown["texts"]}
     kinds = [track["kind"] for track in shown["tracks"]]

@@ -15,7 +15,7 @@ from pictures import label
 import aiglabel as agl
 from aiglabel import containers
 from aiglabel.containers.sniff import VideoFormat
-from aiglabel.containers.video import coded_digest
+from aiglabel.containers.timed import coded_digest
 from aiglabel.media import ffmpeg as program
 from aiglabel.media import video, video_writing
 from aiglabel.media.video_coding import VideoTarget
@@ -444,7 +444,7 @@ def test_a_full_disk_is_told_and_nothing_is_left(tmp_path, monkeypatch):
     def refuse(*_args, **_options):
         raise full
 
-    for room, name in ((video_writing, "carry"), (containers.video, "copy_spliced")):
+    for room, name in ((video_writing, "carry"), (containers.timed, "copy_spliced")):
         with monkeypatch.context() as patched:
             patched.setattr(room, name, refuse)
             with pytest.raises(agl.OutputError, match="No space left") as told:

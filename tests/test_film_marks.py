@@ -15,7 +15,7 @@ import aiglabel.containers
 from aiglabel.containers import xmp
 from aiglabel.containers.isobmff import box
 from aiglabel.containers.sniff import VideoFormat
-from aiglabel.containers.video import coded_digest, read_tags, write_label
+from aiglabel.containers.timed import coded_digest, read_tags, write_label
 from aiglabel.errors import CorruptMedia, LabelError, MediaError, OutputError, SigningError
 from aiglabel.evidence import Outcome, Status
 from aiglabel.label import Label
@@ -126,7 +126,7 @@ def test_films_that_cannot_be_labelled_leave_nothing(tmp_path, monkeypatch):
     assert source.read_bytes() == made("mp4")
     with pytest.raises(FileNotFoundError):
         aigc.write_file(tmp_path / "none", tmp_path / "out", VideoFormat.MP4, OURS)
-    monkeypatch.setattr(aigc.video, "copy_labelled", lambda film, copy, *_: copy.write(made("avi")))
+    monkeypatch.setattr(aigc.timed, "copy_labelled", lambda film, copy, *_: copy.write(made("avi")))
     source.write_bytes(made("avi"))
     with pytest.raises(OutputError, match="did not read back"):
         aigc.write_file(source, tmp_path / "out", VideoFormat.AVI, OURS)
@@ -237,7 +237,7 @@ def test_a_broken_parent_is_refused_and_nothing_is_left(signer, tmp_path):
 @pytest.mark.parametrize("name", EMBEDDED)
 def test_long_films_are_signed_in_leaves_or_beside(name, signer, tmp_path, monkeypatch):
     monkeypatch.setattr(room, "_LARGE", 1000)
-    monkeypatch.setattr(room, "_MOST_AVI", 1000)
+    monkeypatch.setattr(room, "_MOST_HELD", 1000)
     fmt = fmt_of(name)
     source, target = on_disk(tmp_path, made(name)), tmp_path / "out"
     done = credentials.write_file(source, target, fmt, label=OURS, signer=signer)

@@ -10,24 +10,28 @@ import subprocess
 import tempfile
 import time
 import zlib
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from labelled import labels
 from PIL import Image
 
-from aiglabel.containers import flac, id3, m4a, mp4_tracks, ogg, sniff, sound, vorbis, wav, xmp
+from aiglabel.containers import (
+    id3,
+    mp4_label,
+    mp4_tracks,
+    ogg,
+    read_xmp,
+    sniff,
+    vorbis,
+    xmp,
+)
 from aiglabel.containers.isobmff import Box, box, boxes, media_tables, tracks
 from aiglabel.containers.sniff import HEAD_BYTES, Format, SoundFormat, sniff_media, sniff_sound
-from aiglabel.containers.sound import (
-    canonical_carrier,
-    coded_digest,
-    labels,
-    read_tags,
-    write_label,
-)
+from aiglabel.containers.timed import canonical_carrier, coded_digest, read_tags, write_label
 from aiglabel.errors import (
     CorruptMedia,
     LabelError,
@@ -46,6 +50,22 @@ VALUE = (
 OLD = '{"Label":"2","ContentProducer":"","ProduceID":"old"}'
 PACKET = xmp.set_properties(None, {(NS, "TC260", "AIGC"): OLD})
 TITLE = "A title of 标题"
+
+
+read_wav = partial(read_tags, fmt=SoundFormat.WAV)
+read_m4a = partial(read_tags, fmt=SoundFormat.M4A)
+
+
+def write_wav(data: bytes, label: str) -> bytes:
+    return write_label(data, SoundFormat.WAV, label)
+
+
+def write_flac(data: bytes, label: str) -> bytes:
+    return write_label(data, SoundFormat.FLAC, label)
+
+
+def write_m4a(data: bytes, label: str) -> bytes:
+    return write_label(data, SoundFormat.M4A, label)
 
 
 @cache
@@ -440,15 +460,15 @@ def test_wav_label_is_a_chunk_behind_the_samples():
     expected = riff(
         FMT, chunk(b"data", b"abc"), chunk(b"cue ", bytes(4)), chunk(b"AIGC", VALUE.encode())
     )
-    assert wav.write(data, VALUE) == expected
+    assert write_wav(data, VALUE) == expected
 
 
 def test_wav_without_last_padding_and_with_a_tail():
     whole = riff(FMT, chunk(b"data", b"abc"))
-    marked = wav.write(whole[:-1], VALUE)
+    marked = write_wav(whole[:-1], VALUE)
     assert marked == riff(FMT, chunk(b"data", b"abc"), chunk(b"AIGC", VALUE.encode()))
     uncounted = riff(FMT, chunk(b"data", b"abcd")) + b"tail"
-    assert wav.write(uncounted, VALUE) == wav.write(uncounted[:-4], VALUE) + b"tail"
+    assert write_wav(uncounted, VALUE) == write_wav(uncounted[:-4], VALUE) + b"tail"
 
 
 def test_wav_other_carriers_are_read_and_replaced():
@@ -477,14 +497,14 @@ def test_wav_other_carriers_are_read_and_replaced():
         FMT, *kept, chunk(b"AIGC", VALUE.encode()), chunk(b"LIST", clean),
         chunk(b"data", b"abcd"), chunk(b"id3 ", bare),
     )  # fmt: skip
-    assert wav.write(data, VALUE) == expected
+    assert write_wav(data, VALUE) == expected
 
 
 def test_wav_with_a_blank_end():
     data = riff(FMT, chunk(b"data", b"abcd"), bytes(1 << 18))
     expected = riff(FMT, chunk(b"data", b"abcd"), chunk(b"AIGC", VALUE.encode())) + bytes(1 << 18)
-    assert wav.write(data, VALUE) == expected
-    assert wav.write(expected, VALUE) == expected
+    assert write_wav(data, VALUE) == expected
+    assert write_wav(expected, VALUE) == expected
 
 
 def test_wav_rf64_sizes():
@@ -498,23 +518,23 @@ def test_wav_rf64_sizes():
             + b"\xff\xff\xff\xffWAVE"
             + parts.replace(table, struct.pack("<Q", size) + table[8:])
         )
-        marked = wav.write(data, VALUE)
+        marked = write_wav(data, VALUE)
         assert marked[:12] == data[:12]
         assert struct.unpack_from("<Q", marked, 20)[0] == len(marked) - 8
         assert marked[28 : len(data)] == data[28:]
         assert marked[len(data) :] == chunk(b"AIGC", VALUE.encode())
         assert sniff_sound(marked) is SoundFormat.WAV
     with pytest.raises(CorruptMedia, match="ds64"):
-        wav.read(b"RF64\xff\xff\xff\xffWAVE" + FMT + chunk(b"data", b"ab"))
+        read_wav(b"RF64\xff\xff\xff\xffWAVE" + FMT + chunk(b"data", b"ab"))
 
 
 @pytest.mark.parametrize("unknown", [0, 0xFFFFFFFF])
 def test_wav_from_a_pipe_gets_its_sizes(unknown):
     sizes = struct.pack("<I", unknown)
     data = riff(FMT, b"data" + sizes + b"abc", size=unknown)
-    assert wav.write(data, VALUE) == wav.write(riff(FMT, chunk(b"data", b"abc")), VALUE)
+    assert write_wav(data, VALUE) == write_wav(riff(FMT, chunk(b"data", b"abc")), VALUE)
     assert coded_digest(data, SoundFormat.WAV) == coded_digest(
-        wav.write(data, VALUE), SoundFormat.WAV
+        write_wav(data, VALUE), SoundFormat.WAV
     )
 
 
@@ -532,20 +552,20 @@ def test_wav_from_the_pipe_of_ffmpeg(options):
 
 def test_wav_that_is_cut_or_empty_is_read_but_not_written():
     data = riff(FMT, chunk(b"AIGC", OLD.encode()), chunk(b"data", bytes(100)))
-    assert len(labels(wav.read(data[:-50]))) == 1
+    assert len(labels(read_wav(data[:-50]))) == 1
     with pytest.raises(CorruptMedia, match="cut off"):
-        wav.write(data[:-50], VALUE)
+        write_wav(data[:-50], VALUE)
     with pytest.raises(CorruptMedia, match="no samples"):
-        wav.write(riff(FMT, chunk(b"data", b"")), VALUE)
+        write_wav(riff(FMT, chunk(b"data", b"")), VALUE)
     with pytest.raises(CorruptMedia, match="no samples"):
-        wav.read(riff(FMT))
+        read_wav(riff(FMT))
 
 
 def test_wav_bombs():
     with pytest.raises(ResourceLimit):
-        wav.read(riff(FMT, chunk(b"data", b"ab"), chunk(b"JUNK", b"") * (1 << 15)))
+        read_wav(riff(FMT, chunk(b"data", b"ab"), chunk(b"JUNK", b"") * (1 << 15)))
     with pytest.raises(ResourceLimit):
-        wav.read(riff(FMT, chunk(b"data", b"ab"), chunk(b"id3 ", id3.fresh(b"x")) * 5))
+        read_wav(riff(FMT, chunk(b"data", b"ab"), chunk(b"id3 ", id3.fresh(b"x")) * 5))
 
 
 # ---- ID3 and MP3 -----------------------------------------------------------------------------
@@ -573,12 +593,12 @@ def test_id3_versions_are_kept(version):
     old = frame(user, b"\1" + "\ufeffaigc\0\ufeff{old}".encode("utf-16-le"), version)
     for padding in (0, 2000):
         data = tag(version, other, padding=padding) + FRAMES
-        marked = sound.write_label(data, SoundFormat.MP3, VALUE)
+        marked = write_label(data, SoundFormat.MP3, VALUE)
         padding = padding - len(label) if padding else 1024
         assert marked == tag(version, other + label, padding=padding) + FRAMES
     data = tag(version, old + other + old, padding=400) + FRAMES
     assert [one.text for one in labels(read_tags(data, SoundFormat.MP3))] == ["{old}"] * 2
-    marked = sound.write_label(data, SoundFormat.MP3, VALUE)
+    marked = write_label(data, SoundFormat.MP3, VALUE)
     assert marked[10:].startswith(label + other)
     assert len(marked) == len(data)
     only_label(marked, SoundFormat.MP3)
@@ -590,7 +610,7 @@ def test_id3_unsynchronised_tags():
         kind = b"TIT2" if version == 3 else b"TT2"
         plain = frame(kind, body, version)
         data = tag(version, id3._unsynchronised(plain), 0x80, padding=300) + FRAMES
-        marked = sound.write_label(data, SoundFormat.MP3, VALUE)
+        marked = write_label(data, SoundFormat.MP3, VALUE)
         assert len(marked) == len(data)
         assert marked[5] == flags
         assert marked[10:].startswith(id3._unsynchronised(plain))
@@ -603,14 +623,14 @@ def test_id3_unsynchronised_tags():
 def test_id3_extended_headers_follow():
     title = frame(b"TIT2", b"\0a title", 3)
     extended = struct.pack(">IHII", 10, 0x8000, 50, zlib.crc32(title))
-    marked = sound.write_label(tag(3, extended + title, 0x40, 50) + FRAMES, SoundFormat.MP3, VALUE)
+    marked = write_label(tag(3, extended + title, 0x40, 50) + FRAMES, SoundFormat.MP3, VALUE)
     parsed = id3.parse(marked)
     size, _, padding, crc = struct.unpack(">IHII", parsed.extended)
     frames = b"".join(one.raw for one in parsed.frames)
     assert (size, padding, crc) == (10, len(parsed.tail), zlib.crc32(frames))
     title = frame(b"TIT2", b"\0a title", 4)
     extended = id3._to_syncsafe(13, 4) + b"\1\x60\0\5" + bytes(5)
-    marked = sound.write_label(tag(4, extended + title, 0x40, 500) + FRAMES, SoundFormat.MP3, VALUE)
+    marked = write_label(tag(4, extended + title, 0x40, 500) + FRAMES, SoundFormat.MP3, VALUE)
     parsed = id3.parse(marked)
     crc = zlib.crc32(b"".join(one.raw for one in parsed.frames) + parsed.tail)
     assert id3._syncsafe(parsed.extended[8:]) == crc
@@ -620,7 +640,7 @@ def test_id3_footer_and_plain_sizes_of_itunes():
     title = frame(b"TIT2", b"\0a title", 4)
     head = b"\4\0\x10" + id3._to_syncsafe(len(title), 4)
     data = b"ID3" + head + title + b"3DI" + head + FRAMES
-    marked = sound.write_label(data, SoundFormat.MP3, VALUE)
+    marked = write_label(data, SoundFormat.MP3, VALUE)
     only_label(marked, SoundFormat.MP3)
     size = id3.size_at(marked)
     assert marked[size - 10 : size] == b"3DI" + marked[3:10]
@@ -651,7 +671,7 @@ def test_id3_other_carriers_and_sealed_frames():
 def test_id3_bytes_that_are_no_frame_stay():
     title = frame(b"TIT2", b"\0a title", 3)
     data = tag(3, title + b"\0\0junk that a writer left") + FRAMES
-    marked = sound.write_label(data, SoundFormat.MP3, VALUE)
+    marked = write_label(data, SoundFormat.MP3, VALUE)
     assert b"junk that a writer left" in marked
     only_label(marked, SoundFormat.MP3)
 
@@ -673,9 +693,7 @@ def test_mp3_digest_leaves_out_tags_at_both_ends():
     alone = coded_digest(FRAMES, SoundFormat.MP3)
     assert alone == hashlib.sha256(FRAMES).digest()
     assert coded_digest(tag(4, b"", padding=9) + FRAMES + ape + last, SoundFormat.MP3) == alone
-    assert sound.write_label(FRAMES + ape + last, SoundFormat.MP3, VALUE).endswith(
-        FRAMES + ape + last
-    )
+    assert write_label(FRAMES + ape + last, SoundFormat.MP3, VALUE).endswith(FRAMES + ape + last)
 
 
 # ---- FLAC ------------------------------------------------------------------------------------
@@ -700,10 +718,10 @@ def test_flac_padding_gives_the_room_and_gets_it_back():
     new = comments("TITLE=t", f"AIGC={VALUE}")
     grown = len(new) - len(old[3][1])
     expected = flac_file(info, (1, bytes(900 - grown)), application, (4, new))
-    assert flac.write(flac_file(*old), VALUE) == expected
+    assert write_flac(flac_file(*old), VALUE) == expected
     # Without enough padding the file grows.
     tight = [info, (1, bytes(9)), application]
-    whole = flac.write(flac_file(*tight), VALUE)
+    whole = write_flac(flac_file(*tight), VALUE)
     fresh = vorbis.Comments(b"aiglabel", [f"AIGC={VALUE}".encode()], b"").pack()
     assert whole == flac_file(info, (4, fresh), *tight[1:])
 
@@ -714,7 +732,7 @@ def test_flac_replaces_labels_everywhere():
     data = before + flac_file(*blocks)
     assert len(labels(read_tags(data, SoundFormat.FLAC))) == 4
     assert sniff_sound(data) is SoundFormat.FLAC
-    marked = flac.write(data, VALUE)
+    marked = write_flac(data, VALUE)
     only_label(marked, SoundFormat.FLAC)
     assert marked[len(before) :] == flac_file(
         blocks[0], (4, comments(f"AIGC={VALUE}", "X=y")), (4, comments())
@@ -725,7 +743,7 @@ def test_flac_c2pa_in_an_id3_tag():
     geob = frame(b"GEOB", b"\0application/x-c2pa-manifest-store\0\0\0store", 4)
     data = tag(4, geob) + flac_file((0, bytes(34)))
     assert read_tags(data, SoundFormat.FLAC).c2pa
-    assert flac.write(data, VALUE).startswith(tag(4, geob) + b"fLaC")
+    assert write_flac(data, VALUE).startswith(tag(4, geob) + b"fLaC")
 
 
 # ---- Ogg -------------------------------------------------------------------------------------
@@ -743,7 +761,7 @@ def slow_crc(page: bytes) -> int:
 
 def check_pages(data: bytes) -> int:
     """Check numbers and checksums of all pages; return how many there are."""
-    pages = list(ogg._pages(data, 0))
+    pages = list(ogg._pages(io.BytesIO(data), 0))
     assert pages[-1].end == len(data)
     for number, page in enumerate(pages):
         raw = data[page.start : page.end]
@@ -770,7 +788,7 @@ def test_ogg_pages_stay_and_are_numbered_anew_where_they_must(name):
 
 def test_opus_padding_is_used():
     data = made("opus")
-    headers = next(ogg._links(data))
+    headers = next(ogg._links(io.BytesIO(data)))
     packet = headers.packets[1] + bytes(512)
     pages = ogg._paginated([packet], data[14:18], 1)
     padded = data[: headers.pages[0].end] + b"".join(pages) + data[headers.pages[-1].end :]
@@ -911,8 +929,8 @@ def test_m4a_labels_in_all_places_are_read_and_replaced():
     udta = box(b"udta", mdir + keyed + box(b"AIGC", OLD.encode()) + box(b"XMP_", PACKET) + bytes(4))
     beside = meta(b"mdir", box(b"AIGC", text_data(OLD)))
     mvhd = box(b"mvhd", bytes(100))
-    packet = box(b"uuid", m4a._XMP + PACKET)
-    store = box(b"uuid", m4a._C2PA + b"store")
+    packet = box(b"uuid", mp4_label._XMP + PACKET)
+    store = box(b"uuid", mp4_label._C2PA + b"store")
     head = box(b"ftyp", b"M4A \0\0\0\0M4A ")
 
     def file(user: bytes, *more: bytes) -> bytes:
@@ -946,51 +964,58 @@ def test_m4a_labels_in_all_places_are_read_and_replaced():
     assert write_label(data, SoundFormat.M4A, VALUE) == expected
 
 
-def test_m4a_that_cannot_be_moved_is_refused():
+def test_fragments_of_an_m4a_move_along():
     data = encoded(".m4a", "-movflags", "+frag_keyframe+empty_moov", seconds=0.3)
     assert sniff_sound(data) is SoundFormat.M4A
-    with pytest.raises(UnsupportedFormat, match="fragmented") as caught:
-        write_label(data, SoundFormat.M4A, VALUE)
+    marked = write_m4a(data, VALUE)
+    only_label(marked, SoundFormat.M4A)
+    assert coded_digest(marked, SoundFormat.M4A) == coded_digest(data, SoundFormat.M4A)
+    assert decoded(marked, ".m4a") == decoded(data, ".m4a")
+    only_label(write_m4a(with_free(data, 4096), VALUE), SoundFormat.M4A)
+
+
+def test_m4a_that_cannot_be_moved_is_refused():
+    data = made("m4a fast start")
+    with pytest.raises(UnsupportedFormat, match="items") as caught:
+        write_m4a(data + box(b"meta", bytes(4)), VALUE)
     assert caught.value.remedy
-    roomy = with_free(data, 4096)
-    only_label(write_label(roomy, SoundFormat.M4A, VALUE), SoundFormat.M4A)
 
 
 def test_m4a_with_absurd_metadata():
     head = box(b"ftyp", b"M4A \0\0\0\0M4A ")
     many = head + box(b"moov", box(b"udta", meta(b"mdir", b"") * 17))
     with pytest.raises(ResourceLimit):
-        m4a.read(many)
+        read_m4a(many)
     keys = box(b"keys", bytes(4) + struct.pack(">I", 3) + box(b"mdta", b"AIGC"))
     with pytest.raises(CorruptMedia, match="keys"):
-        m4a.read(head + box(b"moov", box(b"udta", box(b"meta", bytes(4) + keys))))
+        read_m4a(head + box(b"moov", box(b"udta", box(b"meta", bytes(4) + keys))))
     with pytest.raises(CorruptMedia, match="two lists"):
-        m4a.read(head + box(b"moov", box(b"udta", box(b"meta", bytes(4) + box(b"ilst", b"") * 2))))
+        read_m4a(head + box(b"moov", box(b"udta", box(b"meta", bytes(4) + box(b"ilst", b"") * 2))))
     texts = box(b"ilst", box(b"AIGC", text_data("x") * 5000))
     with pytest.raises(ResourceLimit):
-        m4a.read(head + box(b"moov", box(b"udta", box(b"meta", bytes(4) + texts))))
+        read_m4a(head + box(b"moov", box(b"udta", box(b"meta", bytes(4) + texts))))
 
 
 def test_m4a_whose_edit_would_do_harm_is_refused():
     data = made("m4a fast start")
     moov = path_of(data, b"moov")
     with pytest.raises(CorruptMedia, match="two moov"):
-        m4a.write(data + data[moov.start : moov.end], VALUE)
+        write_m4a(data + data[moov.start : moov.end], VALUE)
     with pytest.raises(CorruptMedia, match="inside its metadata"):
-        m4a.write(moved(data, -400), VALUE)
+        write_m4a(moved(data, -400), VALUE)
     # A box without a size would swallow what is put behind it.
     last = list(boxes(data, moov.body, moov.end))[-1]
     sizeless = data[: last.start] + bytes(4) + data[last.start + 4 :]
     with pytest.raises(CorruptMedia, match="no size"):
-        m4a.write(sizeless, VALUE)
+        write_m4a(sizeless, VALUE)
     # An item whose number is none yet would become a label with the next key.
     orphan = meta(b"mdta", box(b"\0\0\0\2", text_data("x")), b"artist")
     with pytest.raises(CorruptMedia, match="no key"):
-        m4a.read(box(b"ftyp", b"M4A \0\0\0\0") + box(b"moov", box(b"udta", orphan)))
+        read_m4a(box(b"ftyp", b"M4A \0\0\0\0") + box(b"moov", box(b"udta", orphan)))
     # Samples may stand in a box of any name.
     at = path_of(data, b"mdat").start
     renamed = data[: at + 4] + b"mine" + data[at + 8 :]
-    assert coded_digest(m4a.write(renamed, VALUE), SoundFormat.M4A) == coded_digest(
+    assert coded_digest(write_m4a(renamed, VALUE), SoundFormat.M4A) == coded_digest(
         renamed, SoundFormat.M4A
     )
 
@@ -1054,7 +1079,7 @@ def test_a_comment_that_is_all_name_is_no_text():
 
 def test_thousands_of_xmp_packets_are_refused():
     packets = frame(b"PRIV", b"XMP\0<x/>", 4) * 65
-    assert len(sound.read_xmp(tag(4, packets[: len(packets) // 65]) + FRAMES, SoundFormat.MP3)) == 1
+    assert len(read_xmp(tag(4, packets[: len(packets) // 65]) + FRAMES, SoundFormat.MP3)) == 1
     with pytest.raises(ResourceLimit, match="XMP packets"):
         read_tags(tag(4, packets) + FRAMES, SoundFormat.MP3)
 
@@ -1141,7 +1166,7 @@ def repaired(data: bytes) -> bytes:
     """The file with right checksums, as a forger would make it."""
     out = bytearray(data)
     try:
-        for page in ogg._pages(data, 0):
+        for page in ogg._pages(io.BytesIO(data), 0):
             raw = data[page.start : page.start + 22] + bytes(4) + data[page.start + 26 : page.end]
             out[page.start + 22 : page.start + 26] = ogg.checksum(raw)
     except MediaError:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 from film_files import BUILDERS, TITLE, ffmpeg, fmt_of, frames, made, sound_only, told
+from labelled import labels
 
-from aiglabel.containers import amf, ebml, m4a, matroska, pieces, sniff, xmp
+from aiglabel.containers import amf, ebml, matroska, mp4_label, pieces, sniff, xmp
 from aiglabel.containers.bounds import splice
 from aiglabel.containers.isobmff import box, boxes
 from aiglabel.containers.sniff import (
@@ -25,8 +26,7 @@ from aiglabel.containers.sniff import (
     sniff_sound,
     sniff_video,
 )
-from aiglabel.containers.sound import labels
-from aiglabel.containers.video import (
+from aiglabel.containers.timed import (
     canonical_carrier,
     coded_digest,
     copy_labelled,
@@ -310,7 +310,7 @@ def test_mp4_base_offsets_move_along():
 def test_mp4_free_space_gives_the_room():
     data = made("mp4 fast start")
     moov = next(top for top in boxes(data) if top.kind == b"moov")
-    offsets = m4a.chunk_edits(data, lambda at: at + 4008)
+    offsets = mp4_label.chunk_edits(data, lambda at: at + 4008)
     roomy = splice(data, [*offsets, (moov.end, moov.end, box(b"free", bytes(4000)))])
     assert coded_digest(roomy, VideoFormat.MP4) == coded_digest(data, VideoFormat.MP4)
     marked = write_label(roomy, VideoFormat.MP4, VALUE)

@@ -16,7 +16,7 @@ import pytest
 from hostile_films import FRAGMENTS, HOSTILE, NEIGHBOURS, film, put
 
 from aiglabel.containers.sniff import VideoFormat, sniff_video
-from aiglabel.containers.video import coded_digest, read_tags, write_label_file
+from aiglabel.containers.timed import coded_digest, read_tags, write_label_file
 from aiglabel.errors import CorruptMedia, MediaError, OutputError, UnsupportedFormat
 from aiglabel.media import video
 from aiglabel.media.limits import Limits

@@ -20,7 +20,7 @@ from aiglabel.policy import Policy
 from aiglabel.result import EmbedResult
 from aiglabel.verification import verify
 
-FilmProgress = Callable[[str, float, float | None], None]
+FileProgress = Callable[[str, float, float | None], None]
 """Takes the name of a film, the time of the frame just written and the film's length, seconds."""
 
 
@@ -57,11 +57,11 @@ class VerifySettings:
 
 
 def label_one(
-    job: LabelJob, settings: LabelSettings, progress: FilmProgress | None = None
+    job: LabelJob, settings: LabelSettings, progress: FileProgress | None = None
 ) -> LabelRecord:
     """Label one file; the folders above the destination are made.
 
-    `progress` is called as frames of a film are written.
+    `progress` is called as a sound or film is written.
 
     Raises
     ------

@@ -104,7 +104,7 @@ def label(
     workers = 1 if dry_run else runs.workers_for(files, found)
     meter = Meter(len(jobs), shown=results.progress)
     # What other processes are at is not told.
-    heard = meter.film if workers == 1 else None
+    heard = meter.file if workers == 1 else None
     work = partial(batch.label_one, settings=what, progress=heard)
     records = batch.run(
         partial(batch.preview_one, settings=what) if dry_run else work, jobs,

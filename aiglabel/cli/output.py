@@ -133,7 +133,7 @@ class Meter:
         self._total = total
         self._shown = sys.stderr.isatty() if shown is None else shown
         self._bars: Progress | None = None
-        self._film: tuple[str, TaskID] | None = None
+        self._file: tuple[str, TaskID] | None = None
 
     def through(self, records: Iterator[T]) -> Iterator[T]:
         """Hand the records on, and count them."""
@@ -141,7 +141,7 @@ class Meter:
             several = self._shown and self._total > 1
             files = self._add(self._count(0), self._total) if several else None
             for done, record in enumerate(records, start=1):
-                self._drop_film()
+                self._drop_file()
                 yield record
                 if self._bars and files is not None:
                     self._bars.update(files, completed=done, description=self._count(done))
@@ -149,21 +149,21 @@ class Meter:
             if self._bars:
                 self._bars.stop()
 
-    def film(self, file: str, time: float, length: float | None) -> None:
-        """Take note that a film is written as far as `time` of `length`, seconds."""
+    def file(self, file: str, time: float, length: float | None) -> None:
+        """Take note that a sound or film is written as far as `time` of `length`, seconds."""
         if not self._shown:
             return
-        if self._film is None or self._film[0] != file:
-            self._drop_film()
-            # The length at once: a short film can end before the bar is painted again.
-            self._film = file, self._add(_shortened(Path(file).name), length)
+        if self._file is None or self._file[0] != file:
+            self._drop_file()
+            # The length at once: a short one can end before the bar is painted again.
+            self._file = file, self._add(_shortened(Path(file).name), length)
         if self._bars:
-            self._bars.update(self._film[1], completed=time)
+            self._bars.update(self._file[1], completed=time)
 
-    def _drop_film(self) -> None:
-        if self._bars and self._film:
-            self._bars.remove_task(self._film[1])
-        self._film = None
+    def _drop_file(self) -> None:
+        if self._bars and self._file:
+            self._bars.remove_task(self._file[1])
+        self._file = None
 
     def _count(self, done: int) -> str:
         return f"{done} of {self._total} files"

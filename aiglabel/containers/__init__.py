@@ -1,7 +1,6 @@
 """Metadata carriers: files in, files out, coded media untouched. One file a container family.
 
-The functions here are those of `carriers`; what is written into sounds and films is in `sound` and
-`video`.
+The functions here are those of `carriers`; what is written into sounds and films is in `timed`.
 """
 
 from aiglabel.containers.carriers import (

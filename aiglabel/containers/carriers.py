@@ -2,18 +2,17 @@
 
 No function looks at names or declared types, and hostile bytes raise only `MediaError` subclasses.
 What is alike for pictures, sounds and films is asked here for all; what is written into sounds and
-films, in `sound` and `video`. Bytes and open binary files are taken alike: pictures and sounds are
-held in memory as a whole, films read in places.
+films, in `timed`. Bytes and open binary files are taken alike: pictures are held in memory as a
+whole, sounds and films read in places.
 """
 
 from __future__ import annotations
 
 from typing import BinaryIO, Protocol
 
-from aiglabel.containers import gif, heif, jpeg, png, sound, tiff, video, webp
+from aiglabel.containers import gif, heif, jpeg, png, tiff, timed, webp
 from aiglabel.containers.pieces import whole
-from aiglabel.containers.sniff import AnyFormat, Format, SoundFormat, VideoFormat
-from aiglabel.containers.tags import Tags
+from aiglabel.containers.sniff import AnyFormat, Format
 from aiglabel.containers.texts import TextField
 
 
@@ -51,7 +50,7 @@ def read_xmp(data: bytes | BinaryIO, fmt: AnyFormat) -> list[bytes]:
     """
     if isinstance(fmt, Format):
         return _FAMILIES[fmt].read_xmp(whole(data))
-    return _tags(data, fmt).packets
+    return timed.read_tags(data, fmt).packets
 
 
 def write_xmp(data: bytes, fmt: Format, packet: bytes) -> bytes:
@@ -79,7 +78,7 @@ def read_texts(data: bytes | BinaryIO, fmt: AnyFormat) -> list[TextField]:
     """
     if isinstance(fmt, Format):
         return _FAMILIES[fmt].read_texts(whole(data))
-    return _tags(data, fmt).texts
+    return timed.read_tags(data, fmt).texts
 
 
 def carry_over(source: bytes, coded: bytes, fmt: Format) -> tuple[bytes, list[str]]:
@@ -106,21 +105,13 @@ def coded_digest(data: bytes | BinaryIO, fmt: AnyFormat) -> bytes:
     Equal before and after writing labels and C2PA signing. In JPEG it covers the first picture, not
     previews or gain maps behind it.
     """
-    if isinstance(fmt, VideoFormat):
-        return video.coded_digest(data, fmt)
-    if isinstance(fmt, SoundFormat):
-        return sound.coded_digest(whole(data), fmt)
-    return _FAMILIES[fmt].coded_digest(whole(data))
+    if isinstance(fmt, Format):
+        return _FAMILIES[fmt].coded_digest(whole(data))
+    return timed.coded_digest(data, fmt)
 
 
 def has_c2pa(data: bytes | BinaryIO, fmt: AnyFormat) -> bool:
     """Tell whether a C2PA store is embedded; nothing about it is checked."""
     if isinstance(fmt, Format):
         return _FAMILIES[fmt].has_c2pa(whole(data))
-    return _tags(data, fmt).c2pa
-
-
-def _tags(data: bytes | BinaryIO, fmt: SoundFormat | VideoFormat) -> Tags:
-    if isinstance(fmt, VideoFormat):
-        return video.read_tags(data, fmt)
-    return sound.read_tags(whole(data), fmt)
+    return timed.read_tags(data, fmt).c2pa

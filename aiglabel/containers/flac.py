@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import BinaryIO, NamedTuple
 
 from aiglabel.containers import id3, mp3, vorbis
-from aiglabel.containers.bounds import bounded, take, uint
-from aiglabel.containers.tags import KEY, Tags, label_bytes, merged
+from aiglabel.containers.bounds import Splice, bounded, take, uint
+from aiglabel.containers.pieces import Digest
+from aiglabel.containers.tags import KEY, MOST_HEAD, Tags, merged, read_at
 from aiglabel.errors import CorruptMedia, ResourceLimit
 
 CARRIER = f"FLAC comment {KEY}"
@@ -25,7 +26,7 @@ class Block:
     body: bytes
 
 
-def read(data: bytes) -> Tags:
+def read(file: BinaryIO) -> Tags:
     """Return comments, and the tags of an ID3 before the stream, where C2PA is kept.
 
     Raises
@@ -33,14 +34,14 @@ def read(data: bytes) -> Tags:
     CorruptMedia, ResourceLimit, UnsupportedFormat
         If the structure of the file is broken or absurd.
     """
-    start, _, blocks = _parse(data)
-    comments = [vorbis.parse(block.body) for block in blocks if block.kind == _COMMENT]
-    before = [id3.read(tag, "FLAC ID3") for tag in mp3.leading_tags(data[:start])]
+    head = _parse(file)
+    comments = [vorbis.parse(block.body) for block in head.blocks if block.kind == _COMMENT]
+    before = [id3.read(tag, "FLAC ID3") for tag in mp3.each_tag(head.before)]
     return merged([*(vorbis.read(one, "FLAC comment") for one in comments), *before])
 
 
-def write(data: bytes, label: str) -> bytes:
-    """Return the file with `label` as its one comment ``AIGC``.
+def edits(file: BinaryIO, label: bytes) -> list[Splice]:
+    """Return the splice that sets `label` as the one comment ``AIGC``.
 
     Older labels go, those in ID3 too. While a padding block lasts, the frames stay where they are.
 
@@ -49,54 +50,62 @@ def write(data: bytes, label: str) -> bytes:
     CorruptMedia, UnsupportedFormat
         As `read`.
     ResourceLimit
-        If the comments would outgrow a block (16 MiB).
+        As `read`; also if the comments would outgrow a block (16 MiB).
     """
-    start, end, old = _parse(data)
-    text = label_bytes(label)
+    head = _parse(file)
     blocks = []
-    for block in old:
+    for block in head.blocks:
         if block.kind == _COMMENT:
-            comments = vorbis.with_label(vorbis.parse(block.body), text)
+            comments = vorbis.with_label(vorbis.parse(block.body), label)
             blocks.append(Block(_COMMENT, comments.pack()))
-            text = b""
+            label = b""
         else:
             blocks.append(block)
-    if text:
-        fresh = vorbis.with_label(vorbis.Comments(vorbis.VENDOR, [], b""), text)
+    if label:
+        fresh = vorbis.with_label(vorbis.Comments(vorbis.VENDOR, [], b""), label)
         blocks.insert(1, Block(_COMMENT, fresh.pack()))
-    grown = sum(len(block.body) + 4 for block in blocks) - (end - start - 4)
+    grown = sum(len(block.body) + 4 for block in blocks) - (head.end - len(head.before) - 4)
     blocks = _absorbed(blocks, grown)
     packed = [_packed(block, last=block is blocks[-1]) for block in blocks]
-    head = mp3.without_labels(data[:start])
-    return b"".join([head, b"fLaC", *packed, memoryview(data)[end:]])
+    return [(0, head.end, b"".join([mp3.without_labels(head.before), b"fLaC", *packed]))]
 
 
-def coded_digest(data: bytes) -> bytes:
+def coded_digest(file: BinaryIO) -> bytes:
     """Digest of STREAMINFO and the frames."""
-    _, end, blocks = _parse(data)
-    digest = hashlib.sha256(blocks[0].body)
-    digest.update(memoryview(data)[end : mp3.trailer(data, end)])
-    return digest.digest()
+    head, digest = _parse(file), Digest(file)
+    digest.add(head.blocks[0].body)
+    digest.add_span(head.end, mp3.trailer(file, head.end))
+    return digest.value()
 
 
-def _parse(data: bytes) -> tuple[int, int, list[Block]]:
-    """Return where ``fLaC`` stands, where the frames begin, and the blocks between."""
-    start = mp3.after_tags(data)
-    if data[start : start + 4] != b"fLaC":
+class _Head(NamedTuple):
+    """What stands before the frames, which begin at `end`."""
+
+    before: bytes  # ID3 tags
+    blocks: list[Block]
+    end: int
+
+
+def _parse(file: BinaryIO) -> _Head:
+    before = mp3.leading_tags(file)
+    start = len(before)
+    if read_at(file, start, 4) != b"fLaC":
         raise CorruptMedia("a FLAC does not begin with fLaC")
-    blocks = list(_blocks(data, start + 4))
+    blocks = list(_blocks(file, start + 4))
     if blocks[0].kind != _STREAMINFO:
         raise CorruptMedia("a FLAC does not begin with STREAMINFO")
-    return start, start + 4 + sum(len(block.body) + 4 for block in blocks), blocks
+    return _Head(before, blocks, start + 4 + sum(len(block.body) + 4 for block in blocks))
 
 
 @bounded(1 << 12, "metadata blocks")
-def _blocks(data: bytes, at: int) -> Iterator[Block]:
-    last = 0
+def _blocks(file: BinaryIO, start: int) -> Iterator[Block]:
+    at, last = start, 0
     while not last:
-        head, size = uint(data, at, 1, _WHAT), uint(data, at + 1, 3, _WHAT)
-        last = head & 0x80
-        yield Block(head & 0x7F, take(data, at + 4, size, _WHAT))
+        kind, size = (uint(read_at(file, at, 4), n, w, _WHAT) for n, w in ((0, 1), (1, 3)))
+        last = kind & 0x80
+        if at + size - start > MOST_HEAD:
+            raise ResourceLimit(f"the metadata of a FLAC are over {MOST_HEAD >> 20} MiB")
+        yield Block(kind & 0x7F, take(read_at(file, at + 4, size), 0, size, _WHAT))
         at += 4 + size
 
 

@@ -6,15 +6,15 @@ frame headers must follow one another at the distances they state.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from aiglabel.containers import id3
-from aiglabel.containers.tags import KEY, Tags, label_bytes, merged, read_at
-from aiglabel.errors import CorruptMedia
+from aiglabel.containers.bounds import Splice
+from aiglabel.containers.pieces import Digest
+from aiglabel.containers.tags import KEY, Tags, head_of, merged, read_at
 
 CARRIER = f"ID3 TXXX {KEY}"
 _ID3V1, _APE = 128, 32
@@ -26,7 +26,7 @@ KBPS_2 = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)  # MPEG-2 a
 _RATES = (44_100, 48_000, 32_000)
 
 
-def read(data: bytes) -> Tags:
+def read(file: BinaryIO) -> Tags:
     """Return texts, XMP and C2PA of the ID3v2 tags.
 
     Raises
@@ -34,11 +34,11 @@ def read(data: bytes) -> Tags:
     CorruptMedia, ResourceLimit, UnsupportedFormat
         If a tag is longer than the file, absurd, or of an unknown version.
     """
-    return merged(id3.read(tag) for tag in leading_tags(data))
+    return merged(id3.read(tag) for tag in each_tag(leading_tags(file)))
 
 
-def write(data: bytes, label: str) -> bytes:
-    """Return the file with `label` in one user text frame of its first ID3v2 tag.
+def edits(file: BinaryIO, label: bytes) -> list[Splice]:
+    """Return the splice that puts `label` into one user text frame of the first ID3v2 tag.
 
     The tag keeps its version; a file without gets one of version 2.4. While the padding of the
     tag lasts, the audio stays where it is.
@@ -48,52 +48,49 @@ def write(data: bytes, label: str) -> bytes:
     CorruptMedia, ResourceLimit, UnsupportedFormat
         As `read`; also if the tag would outgrow 256 MiB.
     """
-    text = label_bytes(label)
-    start = after_tags(data)
-    first = id3.size_at(data)
-    head = id3.with_label(id3.parse(data), text) if first else id3.fresh(text)
-    return b"".join([head, without_labels(data[first:start]), memoryview(data)[start:]])
+    tags = leading_tags(file)
+    first = id3.size_at(tags)
+    head = id3.with_label(id3.parse(tags), label) if first else id3.fresh(label)
+    return [(0, len(tags), head + without_labels(tags[first:]))]
 
 
-def coded_digest(data: bytes) -> bytes:
+def coded_digest(file: BinaryIO) -> bytes:
     """Digest of everything between the tags."""
-    start = after_tags(data)
-    return hashlib.sha256(memoryview(data)[start : trailer(data, start)]).digest()
+    start, digest = len(leading_tags(file)), Digest(file)
+    digest.add_span(start, trailer(file, start))
+    return digest.value()
 
 
-def leading_tags(data: bytes) -> Iterator[id3.Tag]:
-    """Yield the ID3v2 tags at the start of a file."""
-    for at, _ in id3.starts(io.BytesIO(data)):
-        yield id3.parse(data, at)
-
-
-def after_tags(data: bytes) -> int:
-    """Return where the tags at the start of a file end.
+def leading_tags(file: BinaryIO) -> bytes:
+    """Return the run of ID3v2 tags at the start of a file.
 
     Raises
     ------
-    CorruptMedia
-        If that is beyond its end.
+    CorruptMedia, ResourceLimit
+        If it is longer than the file, or absurd.
     """
-    end = id3.after(io.BytesIO(data))
-    if end > len(data):
-        raise CorruptMedia("an ID3 tag runs past the end of the file")
-    return end
+    return head_of(file, id3.after(file), "an ID3 tag")
+
+
+def each_tag(tags: bytes) -> Iterator[id3.Tag]:
+    """Yield the tags of a run of them."""
+    for at, _ in id3.starts(io.BytesIO(tags)):
+        yield id3.parse(tags, at)
 
 
 def without_labels(tags: bytes) -> bytes:
     """Return a run of ID3v2 tags without labels, as long as it was."""
-    parts = (id3.with_label(tag, b"") or tags[tag.start : tag.end] for tag in leading_tags(tags))
+    parts = (id3.with_label(tag, b"") or tags[tag.start : tag.end] for tag in each_tag(tags))
     return b"".join(parts)
 
 
-def trailer(data: bytes, start: int) -> int:
+def trailer(file: BinaryIO, start: int) -> int:
     """Return where the tags at the end of a file begin, at `start` or later."""
-    end = len(data)
-    if end - start >= _ID3V1 and data[end - _ID3V1 : end - _ID3V1 + 3] == b"TAG":
+    end = file.seek(0, os.SEEK_END)
+    if end - start >= _ID3V1 and read_at(file, end - _ID3V1, 3) == b"TAG":
         end -= _ID3V1
-    foot = data[end - _APE : end]
-    if end - start >= _APE and foot[:8] == b"APETAGEX":
+    foot = read_at(file, end - _APE, _APE) if end - start >= _APE else b""
+    if foot[:8] == b"APETAGEX":
         size = int.from_bytes(foot[12:16], "little")  # items and footer
         size += _APE if foot[23] & 0x80 else 0  # the flag of a header
         end -= size if _APE <= size <= end - start else 0

@@ -8,24 +8,26 @@ a new number and checksum. What the pages hold never changes.
 
 from __future__ import annotations
 
-import hashlib
+import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from aiglabel.containers import vorbis
-from aiglabel.containers.bounds import bounded, take, uint
-from aiglabel.containers.tags import KEY, Tags, label_bytes, merged
+from aiglabel.containers.bounds import Splice, bounded
+from aiglabel.containers.pieces import Digest
+from aiglabel.containers.tags import KEY, MOST_HEAD, Tags, merged, read_at
 from aiglabel.errors import CorruptMedia, ResourceLimit, UnsupportedFormat
 
 CARRIER = f"Ogg comment {KEY}"
 MOST_HEADER = 27 + 255  # bytes of a page before its content
 _HEADER = 27
-_CONTINUED, _FIRST = 1, 2
+_CONTINUED, _FIRST, _LAST = 1, 2, 4
 _PAGE_SEGMENTS = 255
 _MOST_PACKETS = 1 << 12
 _NO_GRANULE = b"\xff" * 8  # no packet ends on the page
-_WHAT = "an Ogg page"
+_PIECE = 1 << 20
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 FLAC, _COMMENT, _MOST_BLOCK = b"\x7fFLAC", 4, (1 << 24) - 1
 # Identification header → (magic of the comment header, number of headers). Those of FLAC are
@@ -35,11 +37,12 @@ _KINDS = {b"\x01vorbis": (b"\x03vorbis", 3), b"OpusHead": (b"OpusTags", 2), FLAC
 
 @dataclass(frozen=True)
 class Page:
-    """One page: lacing values at ``data[start + 27:body]``, content at ``data[body:end]``."""
+    """One page: `head` from `start` to `body`, then content up to `end`."""
 
     start: int
     body: int
     end: int
+    head: bytes
 
     @classmethod
     def at(cls, start: int, head: bytes) -> Page | None:
@@ -47,7 +50,37 @@ class Page:
         if len(head) < _HEADER or head[:4] != b"OggS" or len(head) < _HEADER + head[26]:
             return None
         body = _HEADER + head[26]
-        return cls(start, start + body, start + body + sum(head[_HEADER:body]))
+        end = start + body + sum(head[_HEADER:body])
+        return cls(start, start + body, end, head[:body])
+
+    @property
+    def begins(self) -> bool:
+        """Whether a stream begins on it."""
+        return bool(self.head[5] & _FIRST)
+
+    @property
+    def ends(self) -> bool:
+        """Whether a stream ends on it."""
+        return bool(self.head[5] & _LAST)
+
+    @property
+    def granule(self) -> int:
+        """Time stamp of the end of its last packet, in the clock of the codec; -1 for none."""
+        return int.from_bytes(self.head[6:14], "little", signed=True)
+
+    @property
+    def serial(self) -> bytes:
+        """Whose stream it is of."""
+        return self.head[14:18]
+
+    @property
+    def lacing(self) -> bytes:
+        """Lengths of the parts of packets on it; one below 255 ends a packet."""
+        return self.head[_HEADER:]
+
+    def content(self, file: BinaryIO) -> bytes:
+        """Read the content."""
+        return read_at(file, self.body, self.end - self.body)
 
 
 @dataclass(frozen=True)
@@ -98,7 +131,7 @@ class Headers:
         return self.magic[:1] + len(comments).to_bytes(3, "big") + comments
 
 
-def read(data: bytes) -> Tags:
+def read(file: BinaryIO) -> Tags:
     """Return the comments, in a chain of streams those of all.
 
     Raises
@@ -107,11 +140,11 @@ def read(data: bytes) -> Tags:
         If the structure of the file is broken or absurd, or holds other streams than one of
         Vorbis or Opus at a time.
     """
-    return merged(vorbis.read(link.comments, "Ogg comment") for link in _links(data))
+    return merged(vorbis.read(link.comments, "Ogg comment") for link in _links(file))
 
 
-def write(data: bytes, label: str) -> bytes:
-    """Return the file with `label` as its one comment ``AIGC``; older labels go.
+def edits(file: BinaryIO, label: bytes) -> list[Splice]:
+    """Return the splices that set `label` as the one comment ``AIGC``; older labels go.
 
     Raises
     ------
@@ -120,38 +153,35 @@ def write(data: bytes, label: str) -> bytes:
     UnsupportedFormat
         As `read`; also for a chain of streams, as no label of one holds for the next.
     """
-    links = list(_links(data))
+    links = list(_links(file))
     if len(links) > 1 or not links[0].exact:
         raise UnsupportedFormat(
             "an Ogg file of several streams in a chain, or without a page of its own for audio",
             remedy="Encode it anew as one stream",
         )
     headers = links[0]
-    packets = [_relabelled(headers, label_bytes(label)), *headers.packets[2:]]
+    packets = [_relabelled(headers, label), *headers.packets[2:]]
     first, end = headers.pages[0], headers.pages[-1].end
     groups = [[one] for one in packets] if headers.apart else [packets]
-    serial = data[first.start + 14 : first.start + 18]
     pages: list[bytes] = []
     for group in groups:
-        pages += _paginated(group, serial, len(pages) + 1)
+        pages += _paginated(group, first.serial, len(pages) + 1)
     shift = len(pages) - (len(headers.pages) - 1)
-    view = memoryview(data)
-    rest = _renumbered(data, end, shift) if shift else [view[end:]]
-    return b"".join([view[: first.end], *pages, *rest])
+    later = _renumbered(file, end, shift) if shift else ()
+    return [(first.end, end, b"".join(pages)), *later]
 
 
-def coded_digest(data: bytes) -> bytes:
+def coded_digest(file: BinaryIO) -> bytes:
     """Digest of the headers but the comments, and of every page of audio but its number."""
-    view, digest = memoryview(data), hashlib.sha256()
-    at = 0
-    for link in _links(data):
+    digest, at = Digest(file), 0
+    for link in _links(file):
         for packet in link.coding:
-            digest.update(len(packet).to_bytes(8, "big") + packet)
+            digest.add(len(packet).to_bytes(8, "big") + packet)
         at = at or link.pages[-1].end
-    for page in _pages(data, at):
-        digest.update(view[page.start + 5 : page.start + 18])
-        digest.update(view[page.start + 26 : page.end])
-    return digest.digest()
+    for page in _pages(file, at):
+        digest.add(page.head[5:18])
+        digest.add_span(page.start + 26, page.end)
+    return digest.value()
 
 
 def checksum(page: bytes) -> bytes:
@@ -164,41 +194,53 @@ def checksum(page: bytes) -> bytes:
 
 
 @bounded(1 << 20, "Ogg pages")
-def _pages(data: bytes, at: int) -> Iterator[Page]:
+def _pages(file: BinaryIO, at: int) -> Iterator[Page]:
     """Yield the pages from `at`; a cut last page and what follows the last belong to none."""
-    while at + _HEADER <= len(data):
-        if data[at : at + 4] != b"OggS":
-            if data.find(b"OggS", at) >= 0:
+    size = file.seek(0, os.SEEK_END)
+    while at + _HEADER <= size:
+        head = read_at(file, at, MOST_HEADER)
+        if head[:4] != b"OggS":
+            if _follows(file, at):
                 raise CorruptMedia("there are stray bytes between Ogg pages")
             return
-        page = Page.at(at, data[at : at + MOST_HEADER])
-        if page is None or page.end > len(data):
+        page = Page.at(at, head)
+        if page is None or page.end > size:
             return
         yield page
         at = page.end
 
 
+def _follows(file: BinaryIO, at: int) -> bool:
+    """Whether a page begins somewhere behind an offset."""
+    file.seek(at)
+    before = b""
+    while piece := file.read(_PIECE):
+        if b"OggS" in before + piece:
+            return True
+        before = piece[-3:]
+    return False
+
+
 @bounded(64, "streams in a chain")
-def _links(data: bytes) -> Iterator[Headers]:
+def _links(file: BinaryIO) -> Iterator[Headers]:
     """Yield the headers of the streams, which follow one another."""
-    pages = _pages(data, 0)
-    serial, found = b"", False
+    pages = _pages(file, 0)
+    serial = None
     for page in pages:
-        begins = data[page.start + 5] & _FIRST
-        if begins:
-            serial, found = data[page.start + 14 : page.start + 18], True
-            yield _headers(data, page, pages)
-        elif not found or data[page.start + 14 : page.start + 18] != serial:
+        if page.begins:
+            serial = page.serial
+            yield _headers(file, page, pages)
+        elif page.serial != serial:
             raise UnsupportedFormat(
                 "an Ogg file of several streams at once", remedy="Extract its sound first"
             )
-    if not found:
+    if serial is None:
         raise CorruptMedia("an Ogg file does not begin with a whole page")
 
 
-def _headers(data: bytes, first: Page, following: Iterator[Page]) -> Headers:
+def _headers(file: BinaryIO, first: Page, following: Iterator[Page]) -> Headers:
     """Collect the header packets that begin on the page `first`."""
-    identification = _checked(data, first)
+    identification = _checked(file, first)
     kind = next((kind for kind in _KINDS if identification.startswith(kind)), None)
     if kind is None:
         raise UnsupportedFormat(
@@ -208,25 +250,27 @@ def _headers(data: bytes, first: Page, following: Iterator[Page]) -> Headers:
     packets, pages, partial = [identification], [first], bytearray()
     apart = exact = False
     for page in following:
-        if data[page.start + 14 : page.start + 18] != data[first.start + 14 : first.start + 18]:
+        if page.serial != first.serial:
             raise UnsupportedFormat(
                 "an Ogg file of several streams at once", remedy="Extract its sound first"
             )
         pages.append(page)
-        lacing, body, at = data[page.start + _HEADER : page.body], _checked(data, page), 0
-        for place, size in enumerate(lacing, 1):
+        body, at = _checked(file, page), 0
+        for place, size in enumerate(page.lacing, 1):
             partial += body[at : at + size]
             at += size
             if size < 255:
                 packets.append(bytes(partial))
                 partial.clear()
-                last = place == len(lacing)
+                last = place == len(page.lacing)
                 if not count and packets[-1] >= b"\x80":  # the last block of FLAC
                     count = len(packets)
                 apart |= last and len(packets) == 2
                 exact = last and len(packets) == count
         if len(packets) > _MOST_PACKETS:
             raise ResourceLimit(f"an Ogg file has more than {_MOST_PACKETS} header packets")
+        if page.end - first.start > MOST_HEAD:
+            raise ResourceLimit(f"the headers of an Ogg file are over {MOST_HEAD >> 20} MiB")
         if 0 < count <= len(packets):
             break
     if not 0 < count <= len(packets) or not packets[1].startswith(magic):
@@ -246,13 +290,12 @@ def _block_header(blocks: list[bytes]) -> bytes:
     return first[:4]
 
 
-def _checked(data: bytes, page: Page) -> bytes:
+def _checked(file: BinaryIO, page: Page) -> bytes:
     """Return the content of a page if its checksum is right."""
-    start = page.start
-    whole = data[start : start + 22] + bytes(4) + data[start + 26 : page.end]
-    if checksum(whole) != data[start + 22 : start + 26]:
+    content, head = page.content(file), page.head
+    if checksum(head[:22] + bytes(4) + head[26:] + content) != head[22:26]:
         raise CorruptMedia("the checksum of an Ogg header page is wrong")
-    return take(data, page.body, page.end - page.body, _WHAT)
+    return content
 
 
 def _relabelled(headers: Headers, label: bytes) -> bytes:
@@ -284,12 +327,10 @@ def _paginated(packets: list[bytes], serial: bytes, number: int) -> list[bytes]:
     return pages
 
 
-def _renumbered(data: bytes, at: int, shift: int) -> Iterator[bytes]:
-    """Yield the pages from `at` with their numbers shifted, and what follows the last."""
-    for page in _pages(data, at):
-        number = (uint(data, page.start + 18, 4, _WHAT, "little") + shift) & 0xFFFFFFFF
-        head = data[page.start : page.start + 18] + number.to_bytes(4, "little")
-        tail = data[page.start + 26 : page.end]
-        yield head + checksum(head + bytes(4) + tail) + tail
-        at = page.end
-    yield data[at:]
+def _renumbered(file: BinaryIO, at: int, shift: int) -> Iterator[Splice]:
+    """Yield the splices of number and checksum of the pages from `at`."""
+    for page in _pages(file, at):
+        number = (int.from_bytes(page.head[18:22], "little") + shift) & 0xFFFFFFFF
+        head, tail = page.head[:18] + number.to_bytes(4, "little"), page.head[26:]
+        sum_ = checksum(head + bytes(4) + tail + page.content(file))
+        yield page.start + 18, page.start + 26, head[18:] + sum_

@@ -1,8 +1,8 @@
 """The AIGC metadata label of GB 45438-2025 6.1 and Annex E: one per file, seven values.
 
 Written is only the canonical carrier of a format, holding the bare JSON object (TC260-PG-20259A):
-for pictures the XMP property ``TC260:AIGC``, for sounds and films the tags that `containers.sound`
-and `containers.video` name. Reading is in `aigc_read`.
+for pictures the XMP property ``TC260:AIGC``, for sounds and films the tags that `containers.timed`
+names. Reading is in `aigc_read`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO, Literal, NamedTuple
 
-from aiglabel.containers import sound, video
+from aiglabel.containers import timed
 from aiglabel.containers.pieces import copying
-from aiglabel.containers.sniff import AnyFormat, Format, SoundFormat, VideoFormat
+from aiglabel.containers.sniff import AnyFormat, Format
 from aiglabel.errors import LabelError, OutputError
 from aiglabel.evidence import Evidence, Outcome
 from aiglabel.label import Kind, Label, check_annex_e
@@ -165,26 +165,26 @@ def write(
 def write_file(
     src: str | os.PathLike[str],
     dst: str | os.PathLike[str],
-    fmt: VideoFormat,
+    fmt: timed.TimedFormat,
     label: Label,
     *,
     existing: Existing = "keep",
     source: Evidence | None = None,
 ) -> Outcome:
-    """Copy a film, in pieces, with the label and read it back; without one where `write` has none.
+    """Copy a sound or film in pieces, with the label, and read it back; see `write`.
 
     Parameters
     ----------
     src, dst : path
         `dst` is overwritten; where anything fails, nothing of it is left.
-    fmt : VideoFormat
+    fmt : SoundFormat or VideoFormat
     label, existing, source
         As for `write`.
 
     Returns
     -------
     Outcome
-        As from `write`; a film is at `dst` in any case.
+        As from `write`; a copy is at `dst` in any case.
 
     Raises
     ------
@@ -193,10 +193,10 @@ def write_file(
     OSError
         If a file cannot be read or written.
     """
-    with copying(src, dst) as (film, copy):
-        decided = _decide(read(film, fmt), fmt, label, existing=existing, source=source)
+    with copying(src, dst) as (file, copy):
+        decided = _decide(read(file, fmt), fmt, label, existing=existing, source=source)
         text = None if decided.written is None else fields_to_json(decided.written)
-        video.copy_labelled(film, copy, fmt, text)
+        timed.copy_labelled(file, copy, fmt, text)
         if decided.kept is not None:
             confirm(copy, fmt, decided.kept)
     return decided.outcome
@@ -244,11 +244,7 @@ def _put(
         label = {} if text is None else {(NAMESPACE, PREFIX, PROPERTY): text}
         return write_properties(data, fmt, {**(also or {}), **label})
     assert not also
-    if text is None:
-        return data
-    if isinstance(fmt, SoundFormat):
-        return sound.write_label(data, fmt, text)
-    return video.write_label(data, fmt, text)
+    return data if text is None else timed.write_label(data, fmt, text)
 
 
 def confirm(data: bytes | BinaryIO, fmt: AnyFormat, fields: Mapping[str, str]) -> None:

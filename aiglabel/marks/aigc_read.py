@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, BinaryIO
 
 from aiglabel import containers
-from aiglabel.containers import sound, video, xmp
-from aiglabel.containers.sniff import AnyFormat, SoundFormat, VideoFormat
+from aiglabel.containers import timed, xmp
+from aiglabel.containers.sniff import AnyFormat, Format
 from aiglabel.errors import CorruptMedia
 from aiglabel.evidence import Evidence, Status
 from aiglabel.marks import aigc_security
@@ -41,9 +41,7 @@ log = logging.getLogger(__name__)
 
 def carrier(fmt: AnyFormat) -> str:
     """Return the one carrier of a format in which a label belongs."""
-    if isinstance(fmt, VideoFormat):
-        return video.canonical_carrier(fmt)
-    return sound.canonical_carrier(fmt) if isinstance(fmt, SoundFormat) else CARRIER
+    return CARRIER if isinstance(fmt, Format) else timed.canonical_carrier(fmt)
 
 
 def read(data: bytes | BinaryIO, fmt: AnyFormat) -> Evidence:
@@ -52,7 +50,7 @@ def read(data: bytes | BinaryIO, fmt: AnyFormat) -> Evidence:
     Parameters
     ----------
     data : bytes or open binary file
-        A film is read in places, whatever its length.
+        Sounds and films are read in places, whatever their length.
     fmt : Format, SoundFormat or VideoFormat
 
     Returns

@@ -14,7 +14,8 @@ class Limits:
     Parameters
     ----------
     max_bytes : int
-        Size of the file.
+        Size of a file that is held in memory: a picture, or what is no path. Sounds and films at
+        a path are read in places.
     max_pixels : int
         Pixels of one frame. The default is Pillow's own bomb limit, which is not lifted: for
         GIF, TIFF and WebP a larger value has no effect.

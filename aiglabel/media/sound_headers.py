@@ -108,15 +108,16 @@ def read_ogg(file: BinaryIO) -> Coding:
     page = Page.at(0, head)
     if page is None:
         raise CorruptMedia("the Ogg file does not begin with a page")
-    packet, serial = head[page.body :], head[14:18]
+    packet = head[page.body :]
     try:
         coding, skip = _ogg_codec(packet)
     except (struct.error, IndexError) as exc:
         raise CorruptMedia("the first packet of the Ogg file is too short") from exc
-    last = _last_granule(file, serial)
+    last = _last_granule(file, page.serial)
     samples = None if last is None or last < skip else last - skip
     # RFC 7845, 4.6: the stream may be cut out of a longer one; then the length is not known here.
-    size = file.seek(0, os.SEEK_END) - _first_sound_page(file)[0].start
+    sounds = _first_sound_page(file)
+    size = file.seek(0, os.SEEK_END) - (sounds.start if sounds else 0)
     if coding.bitrate is None and not coding.lossless and samples:
         coding = replace(coding, bitrate=max(6000, size * 8 * coding.rate // samples))
     return replace(coding, samples=samples, delay=skip or None)
@@ -124,23 +125,20 @@ def read_ogg(file: BinaryIO) -> Coding:
 
 def single_page(file: BinaryIO) -> bool:
     """Whether all sound of an Ogg file is in one page, which is then both first and last."""
-    page, flags = _first_sound_page(file)
+    page = _first_sound_page(file)
     # Another stream may follow (chained Ogg).
-    return bool(flags & 4) and page.end >= file.seek(0, os.SEEK_END)
+    return page is not None and page.ends and page.end >= file.seek(0, os.SEEK_END)
 
 
-def _first_sound_page(file: BinaryIO) -> tuple[Page, int]:
-    """Return the first page with a time stamp, and its flags; headers have none (0)."""
+def _first_sound_page(file: BinaryIO) -> Page | None:
+    """Return the first page with a time stamp; headers have none (0)."""
     at = 0
     for _ in range(_MAX_HEADER_PAGES):
-        head = read_at(file, at, MOST_HEADER)
-        page = Page.at(at, head)
-        if page is None:
-            break
-        if int.from_bytes(head[6:14], "little", signed=True) > 0:
-            return page, head[5]
+        page = Page.at(at, read_at(file, at, MOST_HEADER))
+        if page is None or page.granule > 0:
+            return page
         at = page.end
-    return Page(0, 0, 0), 0
+    return None
 
 
 def _ogg_codec(packet: bytes) -> tuple[Coding, int]:

@@ -63,7 +63,10 @@ class OpenSound:
 
 @contextmanager
 def opened(src: Source, limits: Limits) -> Iterator[OpenSound]:
-    """Open and look at a source; bytes become a temporary file where ffmpeg has to read them."""
+    """Open and look at a source; bytes become a temporary file where ffmpeg has to read them.
+
+    ``Limits.max_bytes`` is for what is held in memory: a sound on disk may be larger.
+    """
     with ExitStack() as stack:
         with blaming(src):
             given = _open(src, limits, stack)
@@ -89,7 +92,6 @@ def _open(src: Source, limits: Limits, stack: ExitStack) -> OpenSound:
         file: BinaryIO = io.BytesIO(data)
     else:
         file = stack.enter_context(regular_file(path))
-        limits.check_bytes(file.seek(0, os.SEEK_END))
     container = sniff_sound(file)
     if container is SoundFormat.WAV:
         wave = wave_file.read_header(file, limits)

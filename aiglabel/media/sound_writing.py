@@ -151,7 +151,7 @@ def _id3_options(given: OpenSound, target: Coding) -> dict[str, Any]:
 
 def _unbounded() -> Limits:
     """Return limits for a source that was judged when it was decoded."""
-    return Limits(max_bytes=1 << 62, max_channels=65_535, max_rate=0xFFFF_FFFF, max_seconds=1e12)
+    return Limits(max_channels=65_535, max_rate=0xFFFF_FFFF, max_seconds=1e12)
 
 
 def _report(clipped: int) -> None:

@@ -1,4 +1,4 @@
-"""Sources whose kind is known: films as files on disk, all else as bytes in memory."""
+"""Sources whose kind is known: sounds and films as files on disk, all else as bytes in memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
-from aiglabel.containers.sniff import AnyFormat, VideoFormat, sniff_media
+from aiglabel.containers.sniff import AnyFormat, Format, sniff_media
+from aiglabel.containers.timed import TimedFormat
 from aiglabel.errors import AigLabelError, MediaError, UnsupportedFormat
 from aiglabel.media.atomic import Source, read_source, regular_file
 from aiglabel.media.limits import Limits
@@ -25,21 +26,21 @@ class Taken:
     ----------
     format : Format, SoundFormat, VideoFormat or None
     data : bytes
-        Of a film on disk none.
-    film : Path or None
-        Of a film, where it lies.
+        Of what lies on disk none.
+    path : Path or None
+        Of a sound or a film, where it lies.
     problem : MediaError or None
         Why there is no format.
     """
 
     format: AnyFormat | None
     data: bytes = b""
-    film: Path | None = None
+    path: Path | None = None
     problem: MediaError | None = None
 
     def opened(self) -> BinaryIO:
         """Open it for reading."""
-        return io.BytesIO(self.data) if self.film is None else self.film.open("rb")
+        return io.BytesIO(self.data) if self.path is None else self.path.open("rb")
 
     @property
     def known(self) -> AnyFormat:
@@ -57,15 +58,15 @@ class Taken:
 
 @contextmanager
 def taken(src: Source, limits: Limits) -> Iterator[Taken]:
-    """Find out what a source is. A film that is not on disk lies there as long as this is open.
+    """Find out what a source is. A sound or film that is not on disk lies there while this is open.
 
     Raises
     ------
     MediaError
-        It cannot be read, or, but for films on disk, has more bytes than `limits` allow.
+        It cannot be read, or has more bytes than `limits` allow; sounds and films at a path may.
     """
-    if isinstance(src, str | os.PathLike) and (film := _film_at(os.fspath(src))):
-        yield Taken(film, film=Path(src))
+    if isinstance(src, str | os.PathLike) and (timed := _timed_at(os.fspath(src))):
+        yield Taken(timed, path=Path(src))
         return
     data = read_source(src, limits)
     try:
@@ -73,7 +74,7 @@ def taken(src: Source, limits: Limits) -> Iterator[Taken]:
     except MediaError as error:
         yield Taken(None, data, problem=error)
         return
-    if not isinstance(fmt, VideoFormat):
+    if isinstance(fmt, Format):
         yield Taken(fmt, data)
         return
     with TemporaryDirectory(prefix="aiglabel-") as folder:
@@ -82,21 +83,21 @@ def taken(src: Source, limits: Limits) -> Iterator[Taken]:
             path.write_bytes(data)
         except OSError as exc:
             raise MediaError(
-                f"the film cannot be laid down in {folder}: {exc.strerror}",
+                f"the file cannot be laid down in {folder}: {exc.strerror}",
                 remedy="Pass the path of a file, or make room there",
             ) from exc
         try:
-            yield Taken(fmt, film=path)
+            yield Taken(fmt, path=path)
         except AigLabelError as error:
             error.path = None if error.path == str(path) else error.path  # nobody knows it
             raise
 
 
-def _film_at(path: str) -> VideoFormat | None:
-    """Return the format of a film at a path; what is wrong with others is told by reading them."""
+def _timed_at(path: str) -> TimedFormat | None:
+    """Return the format of a sound or film at a path; of others, reading them tells all."""
     try:
         with regular_file(path) as file:
             fmt = sniff_media(file)
     except (MediaError, OSError):
         return None
-    return fmt if isinstance(fmt, VideoFormat) else None
+    return None if isinstance(fmt, Format) else fmt

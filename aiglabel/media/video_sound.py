@@ -11,7 +11,6 @@ from pathlib import Path
 from aiglabel.containers.sniff import VideoFormat
 from aiglabel.errors import MediaError
 from aiglabel.media import ffmpeg, ffmpeg_audio, sound
-from aiglabel.media.limits import Limits
 from aiglabel.media.sound_coding import Coding
 from aiglabel.media.video_coding import VideoCoding
 from aiglabel.media.video_reading import OpenVideo
@@ -80,7 +79,7 @@ def new_sound(path: str, given: OpenVideo) -> NewSound:
             path=given.path,
             remedy="Leave it silent",
         )
-    coding = sound.probe(path, limits=Limits(max_bytes=1 << 62))
+    coding = sound.probe(path)
     return NewSound(path, coding, begins(given, first.index), first.index, first.bitrate)
 
 

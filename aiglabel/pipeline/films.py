@@ -2,36 +2,31 @@
 
 What changes frames is done on their way from the decoder to the encoder; the sound track goes the
 way of sounds. Where only the first seconds change, only they are encoded, if the film allows it.
-Metadata and credentials are then written from copy to copy, beside the destination.
 """
 
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from aiglabel import containers
-from aiglabel.containers.sniff import AnyFormat, VideoFormat, sniff_video
+from aiglabel.containers.sniff import AnyFormat, VideoFormat
 from aiglabel.errors import CorruptMedia, MediaError, UnsupportedFormat
-from aiglabel.evidence import Evidence, Outcome
-from aiglabel.marks import aigc, credentials, overlay
+from aiglabel.evidence import Outcome
+from aiglabel.marks import overlay
 from aiglabel.marks.overlay import Caption
 from aiglabel.marks.watermark import MARK, at_least
 from aiglabel.marks.watermark import films as watermark
 from aiglabel.media import sound, video, video_partial
 from aiglabel.media.sound_coding import Coding
-from aiglabel.media.video_belt import Progress
 from aiglabel.media.video_coding import Frame, VideoCoding, VideoTarget
 from aiglabel.media.video_reading import OpenVideo
-from aiglabel.pipeline.job import LOST_CREDENTIALS, Clock, Job, broken_credentials
+from aiglabel.pipeline.files import FileJob, Given, Marked
+from aiglabel.pipeline.job import Clock
 from aiglabel.pipeline.sounds import SoundJob, SoundMarks, SoundSource, too_little
 from aiglabel.policy import Policy
-from aiglabel.result import EmbedResult
 from aiglabel.signal import audio
 from aiglabel.signal import video as signal
 
@@ -44,45 +39,30 @@ _MOST_SAMPLES = 60
 
 
 @dataclass(frozen=True, kw_only=True)
-class FilmJob(Job):
-    """A job on a film in a file; `run` does it.
+class FilmJob(FileJob):
+    """See `FileJob`."""
 
-    Attributes
-    ----------
-    progress : callable, optional
-        Called as frames are written, with their time and the film's length, both in seconds.
-    """
+    @property
+    def touches(self) -> bool:
+        """See `FileJob`."""
+        asked = self.policy.overlay.enabled or self.policy.watermark.enabled
+        return asked or self.policy.film.speak
 
-    progress: Progress | None = None
-
-    def run(self, src: Path, dst: Path, fmt: AnyFormat) -> EmbedResult:
-        """Label the film `src`; the result is a file at `dst`, which may not exist yet.
-
-        `dst` is not forced to disk. Its folder holds copies in the meantime.
-        """
+    def marked(self, given: Given, fmt: AnyFormat, folder: Path, clock: Clock) -> Marked:
+        """See `FileJob`."""
         if not isinstance(fmt, VideoFormat):
             raise UnsupportedFormat(
                 f"a film cannot be written as {fmt.value}", remedy="Name a video format"
             )
-        with src.open("rb") as file:
-            found = sniff_video(file)
-            matters = self.label is not None and self.policy.aigc.enabled
-            label = aigc.read(file, found) if matters else None
-            signed = containers.has_c2pa(file, found)
-        with TemporaryDirectory(prefix=".aiglabel-", dir=dst.parent) as folder:
-            film = _Film(self.agreeing(label), src, found, label, signed, fmt, Path(folder))
-            return film.labelled(dst)
+        return _Film(self, given, fmt, folder).marked(clock)
 
 
 @dataclass(frozen=True)
 class _Film:
-    """One film under way: what it is, and where its copies lie."""
+    """One film under way: what it is, what it becomes, and where its copies lie."""
 
     job: FilmJob
-    src: Path
-    found: VideoFormat
-    label: Evidence | None
-    signed: bool
+    given: Given
     fmt: VideoFormat
     folder: Path
 
@@ -90,31 +70,10 @@ class _Film:
     def policy(self) -> Policy:
         return self.job.policy
 
-    def labelled(self, dst: Path) -> EmbedResult:
-        unsigned = self.signed and not self.job.signs
-        clock, film, notes = Clock(), self.src, list[str]()
-        outcomes: list[Outcome] = []
-        marks = self.policy.overlay.enabled or self.policy.watermark.enabled
-        if marks or self.policy.film.speak or self.fmt is not self.found:
-            film, outcomes, notes = self._marked(clock)
-            notes += [LOST_CREDENTIALS] if unsigned else []
-        elif unsigned:
-            raise broken_credentials()
-        film, described, sidecar = self._described(film, outcomes, clock)
-        if film == self.src:  # nothing was asked for
-            film = self.folder / "copy"
-            shutil.copyfile(self.src, film)
-        sizes = self.src.stat().st_size, film.stat().st_size
-        film.replace(dst)
-        return self.job.result(
-            self.fmt, [*outcomes, *described], clock, sizes=sizes, sidecar=sidecar, notes=notes
-        )
-
-    # ------------------------------------------------------------------ pictures and sound
-
-    def _marked(self, clock: Clock) -> tuple[Path, list[Outcome], list[str]]:
+    def marked(self, clock: Clock) -> Marked:
         """Mark and encode, the stronger where the encoder leaves too little of a watermark."""
-        given = video.look(self.src, limits=self.job.limits)
+        assert self.given.path is not None
+        given = video.look(self.given.path, limits=self.job.limits)
         coding = given.coding
         if self._brief and (begun := self._begun(given, clock)):
             return begun
@@ -145,7 +104,7 @@ class _Film:
                 break
         if refused:
             outcomes.append(Outcome(mark=MARK, written=False, detail=refused))
-        return film, _joined(outcomes, heard), notes
+        return Marked(film, _joined(outcomes, heard), notes)
 
     @property
     def _brief(self) -> bool:
@@ -153,14 +112,13 @@ class _Film:
         policy, when = self.policy, self.policy.film
         shown = when.whole or when.end or when.at or when.card
         # Old credentials would stay in the file, and fail.
-        other = self.fmt is not self.found or self.job.film is not None or self.signed
+        given = self.given
+        other = self.fmt is not given.format or self.job.film is not None or given.signed
         return policy.overlay.enabled and not (
             shown or when.speak or policy.watermark.enabled or other
         )
 
-    def _begun(
-        self, given: OpenVideo, clock: Clock
-    ) -> tuple[Path, list[Outcome], list[str]] | None:
+    def _begun(self, given: OpenVideo, clock: Clock) -> Marked | None:
         """Mark the beginning, and encode no more; None where the rest cannot safely follow it."""
         caption, film = self._caption(given.coding), self.folder / "film"
         assert caption is not None
@@ -175,7 +133,7 @@ class _Film:
             return None
         with clock.step("read back"):
             outcomes = self._read_back(video.look(film, limits=self.job.limits), caption, None)
-        return film, outcomes, list(written.notes)
+        return Marked(film, outcomes, list(written.notes))
 
     def _caption(self, coding: VideoCoding) -> Caption | None:
         if not self.policy.overlay.enabled:
@@ -242,40 +200,6 @@ class _Film:
                         reader.see(frame)
             outcomes.append(marking.outcome(reader.found()))
         return outcomes
-
-    # ------------------------------------------------------------------ the rest
-
-    def _described(
-        self, film: Path, outcomes: list[Outcome], clock: Clock
-    ) -> tuple[Path, list[Outcome], bytes | None]:
-        """Write metadata label and credentials, each into a new copy."""
-        described: list[Outcome] = []
-        if self.job.label is not None and self.policy.aigc.enabled:
-            labelled = self.folder / "labelled"
-            with clock.step("metadata"):
-                described.append(
-                    aigc.write_file(
-                        film, labelled, self.fmt, self.job.label,
-                        existing=self.policy.aigc.existing, source=self.label,
-                    )
-                )  # fmt: skip
-            film = self._next(film, labelled)
-        if not self.job.signs or self.job.label is None or self.job.signer is None:
-            return film, described, None
-        wanted, signed = self.policy.credentials, self.folder / "signed"
-        with clock.step("sign"):
-            done = credentials.write_file(
-                film, signed, self.fmt, label=self.job.label, signer=self.job.signer,
-                marks=[*outcomes, *described], parent=self.src,
-                soft_binding=wanted.soft_binding, allow_broken_parent=wanted.allow_broken_parent,
-            )  # fmt: skip
-        return self._next(film, signed), [*described, done.outcome], done.sidecar
-
-    def _next(self, old: Path, new: Path) -> Path:
-        """Go on with a copy; the one before, if it is ours, only takes room."""
-        if old != self.src:
-            old.unlink()
-        return new
 
 
 @dataclass

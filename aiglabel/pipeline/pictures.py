@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from aiglabel import containers, media
 from aiglabel.containers.sniff import AnyFormat, Format
 from aiglabel.errors import UnsupportedFormat
-from aiglabel.evidence import Outcome
-from aiglabel.marks import overlay
+from aiglabel.evidence import Evidence, Outcome
+from aiglabel.marks import aigc, credentials, iptc, overlay
+from aiglabel.marks.metadata import write_properties
 from aiglabel.marks.watermark import MARK as WATERMARK
 from aiglabel.marks.watermark import at_least
 from aiglabel.marks.watermark import pictures as watermark
 from aiglabel.media import Picture
-from aiglabel.pipeline.job import Clock, CodedJob, Origin
+from aiglabel.pipeline.job import LOST_CREDENTIALS, Clock, Job, broken_credentials
 from aiglabel.result import EmbedResult
 from aiglabel.signal.informed import STRENGTHS
 
@@ -22,25 +23,52 @@ _FINER_QUALITY = 80  # JPEG quality at which the watermark holds
 _GLANCE_SIDE = 512  # pixels of the shortest side that reading the marks back needs
 
 
-@dataclass(frozen=True, kw_only=True)
-class PictureJob(CodedJob):
-    """See `CodedJob`."""
+@dataclass(frozen=True)
+class Origin:
+    """The file a picture comes from, and what is asked of it more than once.
 
-    @property
-    def touches(self) -> bool:
-        """See `CodedJob`."""
-        return self.policy.overlay.enabled or self.policy.watermark.enabled
+    `label` is what `aigc.read` found in it, where that matters.
+    """
+
+    data: bytes
+    format: Format
+    label: Evidence | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureJob(Job):
+    """A job on a picture, which is held in memory; `run` does it."""
+
+    def run(self, data: bytes, fmt: AnyFormat) -> EmbedResult:
+        """Label a file's bytes; `fmt` is what the result shall be."""
+        if not isinstance(fmt, Format):
+            raise UnsupportedFormat(
+                f"a picture cannot be written as {fmt.value}", remedy="Name a picture format"
+            )
+        found = containers.sniff(data)
+        matters = self.label is not None and self.policy.aigc.enabled
+        origin = Origin(data, found, aigc.read(data, found) if matters else None)
+        return self.agreeing(origin.label)._run(origin, fmt)
 
     def run_array(self, picture: Picture, fmt: Format) -> EmbedResult:
         """Label a picture made of an array."""
         return self._paint(picture, None, fmt, Clock())
 
-    def mark(self, origin: Origin, fmt: AnyFormat, clock: Clock) -> EmbedResult:
-        """See `CodedJob`."""
-        if not isinstance(fmt, Format):
-            raise UnsupportedFormat(
-                f"a picture cannot be written as {fmt.value}", remedy="Name a picture format"
-            )
+    def _run(self, origin: Origin, fmt: Format) -> EmbedResult:
+        clock = Clock()
+        unsigned = not self.signs and containers.has_c2pa(origin.data, origin.format)
+        touches = self.policy.overlay.enabled or self.policy.watermark.enabled
+        if touches or fmt is not origin.format:
+            result = self._decoded(origin, fmt, clock)
+            return replace(result, notes=(*result.notes, LOST_CREDENTIALS)) if unsigned else result
+        # What nobody touches is never decoded: it stays byte-identical.
+        if unsigned:
+            raise broken_credentials()
+        data, outcomes, sidecar = self._described(origin.data, origin, fmt, [], clock)
+        sizes = len(origin.data), len(data)
+        return self.result(fmt, outcomes, clock, sizes=sizes, _data=data, sidecar=sidecar)
+
+    def _decoded(self, origin: Origin, fmt: Format, clock: Clock) -> EmbedResult:
         with clock.step("decode"):
             picture = media.decode(origin.data, limits=self.limits)
         if fmt is not origin.format:
@@ -97,7 +125,7 @@ class PictureJob(CodedJob):
     ) -> EmbedResult:
         """Encode what was painted, add metadata and credentials, and read everything back."""
         coded, notes = self._encode(picture, origin, fmt, clock, quality)
-        coded, outcomes, sidecar = self.described(coded, origin, fmt, outcomes, clock)
+        coded, outcomes, sidecar = self._described(coded, origin, fmt, outcomes, clock)
         with clock.step("read back"):
             outcomes = self._read_back(picture, coded, outcomes)
         return self.result(
@@ -142,3 +170,48 @@ class PictureJob(CodedJob):
         if outcome.mark == WATERMARK:
             return watermark.holds(back, self.payload, key=self.key)
         return True  # metadata and credentials read themselves back as they are written
+
+    # ------------------------------------------------------------------ metadata and credentials
+
+    def _described(
+        self,
+        coded: bytes,
+        origin: Origin | None,
+        fmt: Format,
+        outcomes: Sequence[Outcome],
+        clock: Clock,
+    ) -> tuple[bytes, list[Outcome], bytes | None]:
+        """Add metadata and credentials to an encoded file: its bytes, all outcomes, the sidecar."""
+        coded, properties = self._with_properties(coded, origin, fmt, clock)
+        outcomes = [*outcomes, *properties]
+        if not self.signs or self.signer is None or self.label is None:
+            return coded, outcomes, None
+        wanted = self.policy.credentials
+        with clock.step("sign"):
+            signed = credentials.write(
+                coded, fmt, label=self.label, signer=self.signer, marks=outcomes,
+                parent=origin.data if origin else None, soft_binding=wanted.soft_binding,
+                allow_broken_parent=wanted.allow_broken_parent,
+            )  # fmt: skip
+        return signed.data, [*outcomes, signed.outcome], signed.sidecar
+
+    def _with_properties(
+        self, coded: bytes, origin: Origin | None, fmt: Format, clock: Clock
+    ) -> tuple[bytes, list[Outcome]]:
+        """Write AIGC and IPTC properties in one pass over the file."""
+        outcomes: list[Outcome] = []
+        if self.label is None:
+            return coded, outcomes
+        with clock.step("metadata"):
+            also = iptc.properties(self.label) if self.policy.iptc.enabled else {}
+            if self.policy.aigc.enabled:
+                coded, outcome = aigc.write(
+                    coded, fmt, self.label, existing=self.policy.aigc.existing,
+                    source=origin.label if origin else None, also=also,
+                )  # fmt: skip
+                outcomes.append(outcome)
+            else:
+                coded = write_properties(coded, fmt, also)
+            if also:  # a mere suspicion states no source type
+                outcomes.append(iptc.outcome(coded, fmt, also))
+        return coded, outcomes

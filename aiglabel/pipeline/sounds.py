@@ -1,11 +1,7 @@
-"""Labelling a sound: the audible label, the watermark over it, one encoding, all in blocks.
-
-Only coded bytes are held whole: the memory taken does not grow with the number of samples.
-"""
+"""Labelling a sound: the audible label, the watermark over it, one encoding, all in blocks."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,10 +16,11 @@ from aiglabel.marks import audible
 from aiglabel.marks.watermark import MARK, at_least
 from aiglabel.marks.watermark import sounds as watermark
 from aiglabel.media import Limits, sound
-from aiglabel.media.atomic import Source
 from aiglabel.media.sound_arrays import Like
 from aiglabel.media.sound_coding import Coding, Sound
-from aiglabel.pipeline.job import Clock, CodedJob, Origin
+from aiglabel.media.video_belt import Progress
+from aiglabel.pipeline.files import FileJob, Given, Marked
+from aiglabel.pipeline.job import Clock
 from aiglabel.result import EmbedResult
 from aiglabel.signal import audio
 
@@ -31,53 +28,50 @@ Float = NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
-class SoundJob(CodedJob):
-    """See `CodedJob`."""
+class SoundJob(FileJob):
+    """See `FileJob`.
+
+    Attributes
+    ----------
+    samples : Sound, optional
+        An array that is labelled in place of a file.
+    """
+
+    samples: Sound | None = None
 
     @property
     def touches(self) -> bool:
-        """See `CodedJob`."""
+        """See `FileJob`."""
         return self.policy.audible.enabled or self.policy.watermark.enabled
 
-    def run_array(self, samples: Sound, like: Like, fmt: SoundFormat) -> EmbedResult:
-        """Label a sound made of an array."""
-        marked = SoundSource(samples.coding, y=samples.y)
-        return replace(self._mark(marked, None, fmt, Clock()), _media=like)
+    def run_array(self, samples: Sound, like: Like, dst: Path, fmt: SoundFormat) -> EmbedResult:
+        """Label a sound made of an array; see `run`."""
+        job = replace(self, samples=samples)
+        return replace(job.labelled(Given(), dst, fmt), _media=like)
 
-    def mark(self, origin: Origin, fmt: AnyFormat, clock: Clock) -> EmbedResult:
-        """See `CodedJob`."""
+    def marked(self, given: Given, fmt: AnyFormat, folder: Path, clock: Clock) -> Marked:
+        """See `FileJob`: mark, the louder where the encoder leaves too little."""
         if not isinstance(fmt, SoundFormat):
             raise UnsupportedFormat(
                 f"a sound cannot be written as {fmt.value}", remedy="Name a sound format"
             )
-        coding = sound.probe(origin.data, limits=self.limits)
-        return self._mark(SoundSource(coding, file=origin.data), origin, fmt, clock)
+        source, path = self._source(given), folder / "sound"
+        target = self._target(source.coding, given, fmt)
+        for strength in self.strengths(source.coding):
+            with clock.step("mark and encode"):
+                marks = self.write(source, path, target, strength)
+            with clock.step("read back"):
+                outcomes = self.read_back(path, marks)
+            if not too_little(outcomes):
+                break
+        converted = given.path is not None and fmt is not given.format
+        return Marked(path, outcomes, [f"converted to {fmt.value}"] if converted else [])
 
-    def _mark(
-        self, source: SoundSource, origin: Origin | None, fmt: SoundFormat, clock: Clock
-    ) -> EmbedResult:
-        """Mark, the louder where the encoder leaves too little, then add what is not sound.
-
-        Metadata and credentials leave coded sound as it is, so it is heard before them: they state
-        what is really there.
-        """
-        target = self._target(source.coding, origin, fmt)
-        notes = [] if origin is None or fmt is origin.format else [f"converted to {fmt.value}"]
-        with tempfile.TemporaryDirectory(prefix="aiglabel-") as folder:
-            path = Path(folder) / "sound"
-            for strength in self.strengths(source.coding):
-                with clock.step("mark and encode"):
-                    marks = self.write(source, path, target, strength)
-                with clock.step("read back"):
-                    outcomes = self.read_back(path, marks)
-                if not too_little(outcomes):
-                    break
-            coded = path.read_bytes()
-        coded, outcomes, sidecar = self.described(coded, origin, fmt, outcomes, clock)
-        return self.result(
-            fmt, outcomes, clock, sizes=(len(origin.data) if origin else 0, len(coded)),
-            _data=coded, sidecar=sidecar, notes=notes,
-        )  # fmt: skip
+    def _source(self, given: Given) -> SoundSource:
+        if self.samples is not None:
+            return SoundSource(self.samples.coding, y=self.samples.y)
+        assert given.path is not None
+        return SoundSource(sound.probe(given.path, limits=self.limits), file=given.path)
 
     def strengths(self, coding: Coding) -> list[str | None]:
         """Strengths to try in turn; None where there is to be no watermark."""
@@ -85,8 +79,8 @@ class SoundJob(CodedJob):
             return [None]
         return [*at_least(self.policy.watermark.strength, audio.STRENGTHS)]
 
-    def _target(self, coding: Coding, origin: Origin | None, fmt: SoundFormat) -> Coding:
-        if origin is None or fmt is not origin.format:
+    def _target(self, coding: Coding, given: Given, fmt: SoundFormat) -> Coding:
+        if fmt is not given.format:
             return coding.into(fmt, bitrate=self.bitrate)
         if self.bitrate is None or coding.lossless:
             return coding
@@ -108,10 +102,12 @@ class SoundJob(CodedJob):
                 blocks, self.payload, rate=coding.rate, channels=coding.channels, key=self.key,
                 strength=strength,
             )  # fmt: skip
+        if self.progress:
+            blocks = _told(blocks, coding, self.progress)
         sound.write(path, blocks, coding, source=source.file, target=target, overwrite=True)
         return SoundMarks(labelling, marking)
 
-    def read_back(self, coded: Source, marks: SoundMarks) -> list[Outcome]:
+    def read_back(self, coded: Path, marks: SoundMarks) -> list[Outcome]:
         """Listen to what was made; a mark that the encoder destroyed is not called written."""
         coding = sound.probe(coded, limits=self.limits)
         rate = coding.rate
@@ -131,7 +127,7 @@ class SoundJob(CodedJob):
             outcomes.append(Outcome(mark=MARK, written=False, detail=why))
         return outcomes
 
-    def _audible(self, coded: Source, rate: int, put: Outcome) -> bool:
+    def _audible(self, coded: Path, rate: int, put: Outcome) -> bool:
         """Whether the first label is heard where it was put."""
         style, first = self.policy.audible, put.facts["spots"][0]
         begin = max(round((first["start"] - 1) * rate), 0)
@@ -154,7 +150,7 @@ class SoundSource:
 
     coding: Coding
     y: Float | None = None
-    file: Source | None = None
+    file: Path | None = None
 
     def blocks(self, limits: Limits) -> Iterator[Float]:
         """Yield the samples, (channels, any)."""
@@ -183,3 +179,12 @@ def too_little(outcomes: Sequence[Outcome]) -> bool:
     """Whether an encoder left too little of a watermark that was there: stronger ones may hold."""
     last = outcomes[-1] if outcomes else None
     return last is not None and not last.written and bool(last.facts.get("largest_change"))
+
+
+def _told(blocks: Iterable[Float], coding: Coding, progress: Progress) -> Iterator[Float]:
+    """Yield the blocks, and tell how far they go."""
+    done, length = 0, coding.samples and coding.samples / coding.rate
+    for block in blocks:
+        yield block
+        done += block.shape[1]
+        progress(done / coding.rate, length)

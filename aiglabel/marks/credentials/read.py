@@ -27,6 +27,9 @@ from aiglabel.marks.credentials.trust import Grade, TrustProfile, context
 from aiglabel.marks.source_types import Meaning, source_type
 
 MARK = "credentials"
+UNKNOWN = "application/octet-stream"
+"""Media type of a file of which no part is told from another."""
+
 _HOLDING = ("Trusted", "Valid")
 _MOST_RIFF = 1 << 30  # bytes; the SDK holds twice as much in memory
 _MAX_ENTRIES = 200  # of a kind; a hostile manifest may list millions
@@ -119,7 +122,10 @@ def _read_one(
     import c2pa
 
     file = opened(data)
-    if _overtaxes(file, sidecar):
+    riff = read_at(file, 0, 4) == b"RIFF"
+    if riff and sidecar is not None:
+        kind = UNKNOWN  # nothing but the bytes matters, and the SDK would hold them in memory
+    elif riff and _overtaxes(file):
         detail = "A C2PA manifest may be there, but AVI and WAV of over 1 GiB are not looked into"
         facts: _Json = {"state": None, "integrity": "unreadable", "codes": []}
         return Evidence(mark=MARK, status=Status.UNDETERMINED, detail=detail, facts=facts)
@@ -138,12 +144,12 @@ def _read_one(
     return _evidence(store, embedded=embedded, trust=trust)
 
 
-def _overtaxes(file: BinaryIO, sidecar: bytes | None) -> bool:
-    """Whether the SDK would read a file of any length into memory."""
-    if file.seek(0, os.SEEK_END) <= _MOST_RIFF or read_at(file, 0, 4) != b"RIFF":
+def _overtaxes(file: BinaryIO) -> bool:
+    """Whether the SDK would read a long AVI or WAV into memory."""
+    if file.seek(0, os.SEEK_END) <= _MOST_RIFF:
         return False
     try:
-        return sidecar is not None or has_c2pa(file, sniff_media(file))
+        return has_c2pa(file, sniff_media(file))
     except MediaError:
         return True
 

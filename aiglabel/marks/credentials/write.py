@@ -1,9 +1,9 @@
 """Signing: a manifest around a finished media file, checked by reading it back.
 
 Always the last step: any later change of the file breaks the hashes. The file is never signed in
-place; on error nothing is left behind. Bytes are signed as files in memory, films as files on disk,
-however large. What came with a manifest keeps it as its parent (facts
-§2.2): signing it as newly created would erase its provenance and still read as trusted.
+place; on error nothing is left behind. Bytes are signed as files in memory, sounds and films as
+files on disk, however large. What came with a manifest keeps it as its parent (facts §2.2): signing
+it as newly created would erase its provenance and still read as trusted.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from aiglabel.evidence import Evidence, Outcome, Status
 from aiglabel.label import Kind, Label
 from aiglabel.marks.credentials.manifest import Json, define
 from aiglabel.marks.credentials.problems import plain_code
-from aiglabel.marks.credentials.read import MARK, mime_of, read
+from aiglabel.marks.credentials.read import MARK, UNKNOWN, mime_of, read
 from aiglabel.marks.credentials.signer import Signer
 from aiglabel.marks.credentials.trust import TrustProfile, context
 
@@ -38,9 +38,10 @@ if TYPE_CHECKING:
 SIDECAR_SUFFIX = ".c2pa"  # of the detached manifest, after the whole name of its file
 
 
-_LARGE = 128 << 20  # bytes of a film from which on its media data are hashed as a tree
-_MOST_AVI = 64 << 20  # the SDK holds one in memory twice, and takes a minute to sign 500 MB
-_UNKNOWN = "application/octet-stream"
+_LARGE = 128 << 20  # bytes of an MP4 from which on its media data are hashed as a tree
+# What the SDK holds in memory, up to two times, while it signs; an AVI of 500 MB takes a minute.
+_HELD = (VideoFormat.AVI, SoundFormat.WAV, SoundFormat.FLAC, SoundFormat.MP3)
+_MOST_HELD = 64 << 20
 _BARE = (
     SoundFormat.OGG, SoundFormat.OPUS, VideoFormat.MKV, VideoFormat.WEBM, VideoFormat.FLV,
 )  # fmt: skip
@@ -113,7 +114,7 @@ def write(
     -------
     Signed
         With a sidecar where the file takes no manifest (`takes_none`), or embedding would damage
-        it: TIFF of several pages, some HEIC; for an AVI over 64 MiB too.
+        it: TIFF of several pages, some HEIC; for an AVI, WAV, FLAC or MP3 over 64 MiB too.
 
     Raises
     ------
@@ -145,9 +146,8 @@ def write_file(
 ) -> SignedFile:
     """Sign a file on disk whose other marks are in place.
 
-    Memory for a film does not grow with it: 80 MB for MP4 and MOV; with a sidecar up to 550 MB, as
-    the SDK hashes such a file in two buffers of 256 MiB. Only an AVI is read back in memory, twice
-    its size, so that one of over 1 GiB is refused.
+    Memory for a sound or film does not grow with it: 80 MB for MP4, M4A and MOV; with a sidecar up
+    to 550 MB, as the SDK hashes such a file in two buffers of 256 MiB.
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ def _write(
         label, fmt, marks=marks, title=title, has_parent=source is not None,
         soft_binding=soft_binding,
     )  # fmt: skip
-    large = fmt is VideoFormat.AVI and _size(coded) > _MOST_AVI
+    large = fmt in _HELD and _size(coded) > _MOST_HELD
     embed = not (_has_pages(coded, fmt) or takes_none(coded, fmt) or large)
     store, stamped = _sign(coded, signed, fmt, definition, signer, source, embed=embed)
     if embed and _damaged(coded, signed, fmt):
@@ -267,8 +267,8 @@ def _sign(
         The manifest store, and whether it is timestamped.
     """
     in_leaves = embed and _fits_leaves(coded, fmt)
-    # Of a film without a manifest inside nothing but its bytes matters, and some kinds cost much.
-    mime = fmt.mime if embed or not isinstance(fmt, VideoFormat) else _UNKNOWN
+    # Where no manifest goes inside nothing but the bytes matters, and some kinds cost much.
+    mime = fmt.mime if embed or isinstance(fmt, Format) else UNKNOWN
 
     def build(sdk_signer: c2pa.Signer) -> bytes:
         import c2pa
@@ -278,7 +278,7 @@ def _sign(
         with c2pa.Builder(definition, context(_lists(source), in_leaves=in_leaves)) as builder:
             if source is not None:
                 builder.set_intent(c2pa.C2paBuilderIntent.EDIT)
-                kind = mime_of(source.file) or _UNKNOWN
+                kind = mime_of(source.file) or UNKNOWN
                 source.file.seek(0)
                 builder.add_ingredient(_ingredient(definition, source), kind, source.file)
             if not embed:
@@ -321,7 +321,7 @@ def _has_pages(coded: BinaryIO, fmt: AnyFormat) -> bool:
 
 def _fits_leaves(coded: BinaryIO, fmt: AnyFormat) -> bool:
     """Whether it is a long MP4 in one piece: the hash tree the SDK writes of others is wrong."""
-    if fmt not in (VideoFormat.MP4, VideoFormat.MOV) or _size(coded) <= _LARGE:
+    if fmt not in (VideoFormat.MP4, VideoFormat.MOV, SoundFormat.M4A) or _size(coded) <= _LARGE:
         return False
     kinds = [top.kind for top in top_boxes(coded)]
     return kinds.count(b"mdat") == 1 and b"moof" not in kinds

@@ -1,28 +1,25 @@
-"""Metadata of MPEG-4 sound (ISO/IEC 14496-12 and -14, QuickTime File Format).
+"""The label in the ``moov`` box of an MP4 (ISO/IEC 14496-12 and -14, QuickTime File Format).
 
-The label is a key ``AIGC`` of the ``mdta`` kind in ``moov.udta.meta`` (TC260-PG-202510A). iTunes
+It is a key ``AIGC`` of the ``mdta`` kind in ``moov.udta.meta`` (TC260-PG-20257A, -202510A). iTunes
 keeps its tags in a ``meta`` of another kind at the same place; it stays as it is, and the label
 gets a ``meta`` of its own beside it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from aiglabel.containers.bounds import Splice, clear_of, gather, mover, splice, uint
+from aiglabel.containers.bounds import Splice, clear_of, splice, uint
 from aiglabel.containers.isobmff import Box, box, boxes, chunk_offsets, pack, sample_spans
-from aiglabel.containers.mp4_tracks import moov_of, tables_of
+from aiglabel.containers.mp4_tracks import tables_of
 from aiglabel.containers.tags import (
     KEY,
     MAX_TEXT,
     Tags,
     is_label,
-    label_bytes,
-    merged,
     one_text,
     replaced,
 )  # fmt: skip
@@ -56,72 +53,6 @@ class Metadata:
     parts: dict[bytes, Box]
     keys: list[tuple[str, bytes]]
     items: list[Item]
-
-
-def read(data: bytes) -> Tags:
-    """Return texts of ``meta`` and ``udta`` in ``moov``, XMP in ``uuid`` or ``XMP_``, and C2PA.
-
-    Raises
-    ------
-    CorruptMedia, ResourceLimit, UnsupportedFormat
-        If the structure of the file is broken or absurd.
-    """
-    return merged(_found(data))
-
-
-def write(data: bytes, label: str) -> bytes:
-    """Return the file with `label` in ``moov.udta.meta``; older labels in ``moov`` go.
-
-    If ``moov`` grows before the media data, a ``free`` box behind it gives the room, or all chunk
-    offsets are moved.
-
-    Raises
-    ------
-    CorruptMedia
-        As `read`.
-    UnsupportedFormat
-        As `read`; also if offsets stand in places that are not handled (fragments, items,
-        encryption), or no longer fit their table.
-    """
-    moov = moov_of(data)
-    read(data)  # whatever else is wrong with it
-    if sum(one.kind == b"moov" for one in boxes(data)) > 1:
-        raise CorruptMedia("an MP4 has two moov boxes")
-    edits = label_edits(data, moov, label_bytes(label))
-    room = room_behind(boxes(data), moov, growth(edits))
-    check_apart(data, moov.start, room[1] if room else moov.end)
-    if room is None:
-        edits += _moved_offsets(data, moov, edits)
-    else:
-        edits.append(room)
-    return splice(data, edits)
-
-
-def coded_digest(data: bytes) -> bytes:
-    """Digest of the sample descriptions, sizes and times, and the samples they lead to."""
-    digest, spans = hashlib.sha256(), []
-    for parts in tables_of(data):
-        tables = {part.kind: part for part in parts}
-        spans += sample_spans(data, tables)
-        for kind in (b"edts", b"mdhd", b"stsd", b"stts", b"stsz", b"ctts"):
-            if kind in tables:
-                digest.update(data[tables[kind].start : tables[kind].end])
-    for view in gather(data, spans, "a track"):
-        digest.update(view)
-    tops = list(boxes(data))
-    if any(part.kind == b"moof" for part in tops):
-        for part in tops:
-            if part.kind in (b"moof", b"mdat"):
-                digest.update(memoryview(data)[part.body : part.end])
-    return digest.digest()
-
-
-def _found(data: bytes) -> Iterator[Tags]:
-    """Yield the tags of every place."""
-    for top in boxes(data):
-        if top.kind == b"uuid":
-            yield uuid_tags(data[top.body : top.end])
-    yield from movie_tags(data, moov_of(data))
 
 
 def uuid_tags(body: bytes) -> Tags:
@@ -367,15 +298,6 @@ def room_behind(tops: Iterable[Box], moov: Box, grown: int) -> Splice | None:
     if not (left == 0 or left >= 8) or left >= 1 << 32:
         return None
     return (free.start, free.end, box(free.kind, bytes(left - 8)) if left else b"")
-
-
-def _moved_offsets(data: bytes, moov: Box, edits: list[Splice]) -> list[Splice]:
-    """Return the splices of the chunk offsets, where anything behind ``moov`` moves."""
-    if not growth(edits) or moov.end == len(data):
-        return []
-    if any(one.kind in (b"moof", b"mfra", b"meta") for one in boxes(data)):
-        raise stuck("it is fragmented or holds items")
-    return chunk_edits(data, mover(edits))
 
 
 def chunk_edits(data: bytes, move: Callable[[int], int]) -> list[Splice]:

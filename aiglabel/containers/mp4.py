@@ -1,6 +1,6 @@
-"""The label of films in MP4 and QuickTime: the key AIGC in ``moov.udta.meta`` (TC260-PG-20257A).
+"""Films and sounds in MP4 and QuickTime; what their label is stands in `mp4_label`.
 
-As in `m4a`, but the file stays on disk: ``moov`` alone is read whole. Fragmented files (ISO/IEC
+Of the file, ``moov`` alone is read whole. Fragmented files (ISO/IEC
 14496-12, 8.8) keep offsets of their own, in ``tfhd``, ``tfra`` and ``sidx``, which move along.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import BinaryIO
 
-from aiglabel.containers import m4a
+from aiglabel.containers import mp4_label
 from aiglabel.containers.bounds import Span, Splice, mover, uint
 from aiglabel.containers.isobmff import Box, boxes, pack, sample_spans
 from aiglabel.containers.mp4_tracks import (
@@ -27,7 +27,7 @@ from aiglabel.containers.pieces import Digest
 from aiglabel.containers.tags import Tags, merged, read_at
 from aiglabel.errors import CorruptMedia, ResourceLimit
 
-CARRIER = m4a.CARRIER
+CARRIER = mp4_label.CARRIER
 _MOST_BOXES = 1 << 17  # fragments of a second, for many hours
 _MOST_UUID = 16 << 20
 _MOST_PART = 16 << 20
@@ -61,7 +61,7 @@ def read(file: BinaryIO) -> Tags:
         If the structure of the file is broken or absurd; cut off media data do not matter.
     """
     film = _taken_apart(file)
-    return merged(chain(_uuids(file, film), m4a.movie_tags(film.movie, film.moov)))
+    return merged(chain(_uuids(file, film), mp4_label.movie_tags(film.movie, film.moov)))
 
 
 def edits(file: BinaryIO, label: bytes) -> list[Splice]:
@@ -81,17 +81,17 @@ def edits(file: BinaryIO, label: bytes) -> list[Splice]:
     film = _taken_apart(file)
     if film.tops[-1].end > film.size:
         raise past_end(film.tops[-1])
-    merged(m4a.movie_tags(film.movie, film.moov))  # whatever else is wrong with it
+    merged(mp4_label.movie_tags(film.movie, film.moov))  # whatever else is wrong with it
     if any(part.kind == b"cmov" for part in boxes(film.movie, film.moov.body, film.moov.end)):
-        raise m4a.stuck("its moov box is compressed")
-    inner = m4a.label_edits(film.movie, film.moov, label)
+        raise mp4_label.stuck("its moov box is compressed")
+    inner = mp4_label.label_edits(film.movie, film.moov, label)
     placed = _placed(film, inner)
     moov = Box(b"moov", film.shift, film.shift + film.moov.body, film.shift + film.moov.end)
-    room = m4a.room_behind(film.tops, moov, m4a.growth(inner))
-    m4a.check_apart(film.movie, moov.start, room[1] if room else moov.end)
+    room = mp4_label.room_behind(film.tops, moov, mp4_label.growth(inner))
+    mp4_label.check_apart(film.movie, moov.start, room[1] if room else moov.end)
     if room is not None:
         return [*placed, room]
-    if not m4a.growth(inner) or moov.end >= film.size:
+    if not mp4_label.growth(inner) or moov.end >= film.size:
         return placed
     return [*placed, *_moved(file, film, mover(placed))]
 
@@ -141,7 +141,7 @@ def _uuids(file: BinaryIO, film: Film) -> Iterator[Tags]:
     for top in film.tops:
         if top.kind == b"uuid":
             whole = top.end - top.body <= _MOST_UUID
-            yield m4a.uuid_tags(read_at(file, top.body, top.end - top.body if whole else 16))
+            yield mp4_label.uuid_tags(read_at(file, top.body, top.end - top.body if whole else 16))
 
 
 def _placed(film: Film, inner: list[Splice]) -> list[Splice]:
@@ -163,10 +163,10 @@ def _moved(file: BinaryIO, film: Film, move: Callable[[int], int]) -> Iterator[S
     """Yield the splices of every offset in the file that counts from its start."""
     # Items of a ``meta``, wherever it stands, and tracks in other files, are located by these.
     if any(top.kind == b"meta" for top in film.tops) or b"iloc" in film.movie:
-        raise m4a.stuck("it holds items")
+        raise mp4_label.stuck("it holds items")
     if elsewhere(film.movie):
-        raise m4a.stuck("a track refers to another file")
-    yield from _placed(film, m4a.chunk_edits(film.movie, move))
+        raise mp4_label.stuck("a track refers to another file")
+    yield from _placed(film, mp4_label.chunk_edits(film.movie, move))
     for top in film.tops:
         if top.kind in _OFFSETS:
             data = _part(file, top)
