@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from aiglabel.containers import SoundFormat
 from aiglabel.key import Key
+from aiglabel.media.sound import encode, write
+from aiglabel.media.sound_coding import Coding, Sound
 from aiglabel.signal import audio
-from benchmarks import memory, sounds
-from benchmarks.estimates import Times, interleaved
-from benchmarks.memory import PAYLOAD
+from benchmarks import memory, sounds, video_memory
+from benchmarks.estimates import Times, interleaved, with_children
+from benchmarks.memory import PAYLOAD, PRODUCER
 from benchmarks.pictures import random_for
 from benchmarks.report import Findings, Floor, Row, Table
 from benchmarks.sounds import Samples
@@ -20,7 +26,10 @@ from benchmarks.sounds import Samples
 FORMATS = {"16 kHz mono": (16_000, 1), "44.1 kHz stereo": (44_100, 2), "48 kHz 5.1": (48_000, 6)}
 LENGTHS = (10.0, 60.0, 600.0)  # s
 MEMORY_LENGTHS = (120.0, 600.0)  # s
+FILE_LENGTHS = (600.0, 10_800.0)  # s
 EMBED, MARKED, UNMARKED = "embed", "detect, marked", "detect, unmarked"
+_ENCODE = "plain encoding,"
+_MOST_MP3 = 2  # channels
 _USUAL, _USUAL_LENGTH = "44.1 kHz stereo", 60.0
 _ROUNDS = 3
 _FLOORS = {EMBED: 400.0, MARKED: 400.0, UNMARKED: 40.0}  # times real time
@@ -32,7 +41,7 @@ def run(*, full: bool, media: Path | None, lengths: tuple[float, ...] = LENGTHS)
     """Time embedding and detection in every format, and at every length of one."""
     if not full:
         lengths = lengths[:2]
-    by_format = {name: _timed(name, _USUAL_LENGTH) for name in FORMATS}
+    by_format = {name: _timed(name, _USUAL_LENGTH, codec=True) for name in FORMATS}
     by_length = {
         seconds: by_format[_USUAL] if seconds == _USUAL_LENGTH else _timed(_USUAL, seconds)
         for seconds in lengths
@@ -41,7 +50,10 @@ def run(*, full: bool, media: Path | None, lengths: tuple[float, ...] = LENGTHS)
         row for name, times in by_format.items() for row in _rows({"format": name}, times)
     ]  # fmt: skip
     growing = [
-        row for seconds, times in by_length.items() for row in _rows({"s": seconds}, times, seconds)
+        row
+        for seconds, times in by_length.items()
+        for row in _rows({"s": seconds}, times, seconds)
+        if row["step"] in _FLOORS
     ]
     peaks = [row for seconds in MEMORY_LENGTHS for row in _memory(seconds)]
     tables = [
@@ -50,12 +62,18 @@ def run(*, full: bool, media: Path | None, lengths: tuple[float, ...] = LENGTHS)
         Table("Growth with length", _growth(by_length), _GROWTH_NOTE),
         Table(f"Peak memory, {_USUAL}", peaks, _MEMORY_NOTE),
     ]
-    return Findings(tables, [*_speed_floors(by_format), *_memory_floors(peaks)])
+    floors = [*_speed_floors(by_format), *_memory_floors(peaks)]
+    if full:
+        whole = [row for seconds in FILE_LENGTHS for row in _whole_file(seconds)]
+        tables.append(Table(f"WAV files on the command line, {_USUAL}", whole, _FILES_NOTE))
+        floors += _file_floors(whole)
+    return Findings(tables, floors)
 
 
 _NOTE = (
     f"CPU time of {_ROUNDS} rounds: length of the sound ÷ the shortest; and the median ± "
-    "interquartile range. Unmarked: every tempo and pitch has been searched."
+    "interquartile range. Unmarked: every tempo and pitch has been searched. "
+    "Plain encoding, by ffmpeg, is what the machine of this run makes of something well known."
 )
 _GROWTH_NOTE = (
     "CPU time ∝ length to this power, least squares over all lengths. Of an unmarked sound at most "
@@ -64,6 +82,10 @@ _GROWTH_NOTE = (
 _MEMORY_NOTE = (
     "Growth of the process's peak in a process of its own, libraries not counted. samples: what "
     "goes in, and for embedding what comes out; besides: the rest, which should not grow."
+)
+_FILES_NOTE = (
+    "All marks of the policy cn, written and read back; then verified. MB: peak of the process and "
+    "all it starts, libraries included."
 )
 
 
@@ -78,7 +100,7 @@ def sound(rate: int, channels: int, seconds: float) -> Samples:
 # ---------------------------------------------------------------------- time
 
 
-def _timed(name: str, seconds: float) -> dict[str, Times]:
+def _timed(name: str, seconds: float, *, codec: bool = False) -> dict[str, Times]:
     rate, channels = FORMATS[name]
     cover, key = sound(rate, channels, seconds), Key.public()
     marked = audio.embed(cover, PAYLOAD, rate=rate, key=key)
@@ -87,7 +109,13 @@ def _timed(name: str, seconds: float) -> dict[str, Times]:
         MARKED: partial(audio.detect, marked, rate=rate, key=key),
         UNMARKED: partial(audio.detect, cover, rate=rate, key=key),
     }
-    return interleaved(actions, _ROUNDS, warm_up=False)
+    if codec:
+        held = Sound(cover, Coding(SoundFormat.WAV, "pcm", rate, channels, bits=16))
+        for fmt in (SoundFormat.FLAC, SoundFormat.MP3):
+            if fmt is SoundFormat.FLAC or channels <= _MOST_MP3:
+                target = held.coding.into(fmt)
+                actions[f"{_ENCODE} {fmt.value.upper()}"] = partial(encode, held, target=target)
+    return interleaved(actions, _ROUNDS, warm_up=False, clock=with_children)
 
 
 def _rows(head: Row, times: dict[str, Times], seconds: float = _USUAL_LENGTH) -> list[Row]:
@@ -145,4 +173,38 @@ def _memory_floors(peaks: list[Row]) -> list[Floor]:
             f"{action}, memory besides samples, {MEMORY_LENGTHS[-1]:g} s ÷ {MEMORY_LENGTHS[0]:g} s"
         )
         floors.append(Floor(name, long / short, "<=", _MOST_GROWTH))
+    return floors
+
+
+# ---------------------------------------------------------------------- whole files
+
+
+def _whole_file(seconds: float) -> list[Row]:
+    """Label a file on disk and verify what was made."""
+    rate, channels = FORMATS[_USUAL]
+    piece = sound(rate, channels, _USUAL_LENGTH)
+    rows: list[Row] = []
+    with TemporaryDirectory() as folder:
+        source, made = Path(folder) / "long.wav", Path(folder) / "made.wav"
+        coding = Coding(SoundFormat.WAV, "pcm", rate, channels, bits=16)
+        write(source, (piece for _ in range(round(seconds / _USUAL_LENGTH))), coding)
+        label = ["label", str(source), "-o", str(made), "--producer", PRODUCER, "--no-progress"]
+        for step, rest in (("label", label), ("verify", ["verify", str(made)])):
+            begin = time.perf_counter()
+            _, held = video_memory.peak([sys.executable, "-m", "aiglabel", *rest])
+            wall = time.perf_counter() - begin
+            row: Row = {"s": seconds, "step": step, "file MB": source.stat().st_size / _MB}
+            rows.append({**row, "wall s": wall, "× real time": seconds / wall, "MB": held / _MB})
+    return rows
+
+
+def _file_floors(rows: list[Row]) -> list[Floor]:
+    floors = []
+    for step in ("label", "verify"):
+        short, *_, long = (row["MB"] for row in rows if row["step"] == step)
+        assert isinstance(short, float)
+        assert isinstance(long, float)
+        if short:  # where the system tells
+            name = f"{step}, memory, {FILE_LENGTHS[-1]:g} s ÷ {FILE_LENGTHS[0]:g} s of WAV"
+            floors.append(Floor(name, long / short, "<=", _MOST_GROWTH))
     return floors

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from aiglabel.key import Key
 from aiglabel.signal import audio, image
 
+PRODUCER = "001191110102MACQD9K64010000"
 PAYLOAD = b"\x01\x23\x45\x67\x89\xab\xcd\xef"
 _ROOT = Path(__file__).resolve().parents[1]
 

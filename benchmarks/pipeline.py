@@ -14,6 +14,7 @@ from PIL import Image
 import aiglabel as agl
 from benchmarks import pictures
 from benchmarks.estimates import Spread, Times, interleaved
+from benchmarks.memory import PRODUCER
 from benchmarks.report import Findings, Floor, Row, Table
 
 SIZES = (0.25, 1, 4, 12)
@@ -77,7 +78,7 @@ def _is_cheap(fmt: str, megapixels: float) -> bool:
 def _measure(
     source: Path, again: dict[str, Any], signer: agl.Signer, rounds: int, *, warm_up: bool
 ) -> tuple[Times, Times, Row]:
-    label = agl.Label.generated(producer="001191110102MACQD9K64010000", content_id="bench-1")
+    label = agl.Label.generated(producer=PRODUCER, content_id="bench-1")
     target = source.with_name(f"labelled{source.suffix}")
     results: list[agl.EmbedResult] = []
 

@@ -1,4 +1,4 @@
-"""Peak memory of one call on a film, with all processes it starts, each page counted once.
+"""Peak memory of one call on a file, with all processes it starts, each page counted once.
 
 ``python -m benchmarks.video_memory PRESET SOURCE TARGET`` labels a film in a process of its own.
 """
@@ -32,7 +32,7 @@ def peak(command: Sequence[str]) -> tuple[int, int]:
     """
     alone = together = 0
     environment = os.environ | {"PYTHONPATH": str(_ROOT)}
-    with subprocess.Popen(command, cwd=_ROOT, env=environment) as one:
+    with subprocess.Popen(command, cwd=_ROOT, env=environment, stdout=subprocess.DEVNULL) as one:
         while one.poll() is None:
             held = [_held(number) for number in _family(one.pid)]
             alone, together = max(alone, *held[:1]), max(together, sum(held))

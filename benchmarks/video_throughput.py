@@ -23,7 +23,7 @@ from aiglabel.media.video_encoders import planned
 from benchmarks import films, video_memory
 from benchmarks.estimates import Times, interleaved, with_children
 from benchmarks.films import PROMISED, Clip, coder, program
-from benchmarks.memory import PAYLOAD
+from benchmarks.memory import PAYLOAD, PRODUCER
 from benchmarks.report import Findings, Floor, Row, Table
 
 PLAIN, CARRIED, MARKED, LABELLED, DECODED, READ, VERIFIED = (
@@ -138,7 +138,7 @@ def _whole(
 ) -> tuple[dict[str, Times], list[Row]]:
     """Return the times of whole calls, and where those of the marking ones went."""
     target = VideoTarget(codec="h264", quality=_CRF, preset=preset)
-    label = agl.Label.generated(producer=_PRODUCER, content_id="film")
+    label = agl.Label.generated(producer=PRODUCER, content_id="film")
     signer, made = agl.Signer.dev(folder / "signer"), folder / "made.mp4"
     results: dict[str, list[dict[str, float]]] = {MARKED: [], LABELLED: []}
 
@@ -177,7 +177,6 @@ def _step_row(call: str, preset: str, timings: list[dict[str, float]], source: S
 
 
 _STEPS = ("sound", "mark and encode", "read back")
-_PRODUCER = "001191110102MACQD9K64010000"
 
 
 def _unchanged(frame: Frame) -> None:

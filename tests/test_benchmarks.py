@@ -699,13 +699,19 @@ def test_timing_of_sound_fills_its_tables(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(audio_throughput, "_USUAL_LENGTH", 2.0)
     monkeypatch.setattr(audio_throughput, "_ROUNDS", 1)
     monkeypatch.setattr(audio_throughput, "MEMORY_LENGTHS", (2.0, 4.0))
-    found = audio_throughput.run(full=False, media=None, lengths=(1.0, 2.0))
-    formats, lengths, growth, peaks = found.tables
-    assert [row["step"] for row in formats.rows] == list(audio_throughput._FLOORS)
+    monkeypatch.setattr(audio_throughput, "FILE_LENGTHS", (8.0, 16.0))
+    found = audio_throughput.run(full=True, media=None, lengths=(1.0, 2.0))
+    formats, lengths, growth, peaks, files = found.tables
+    assert [(row["s"], row["step"]) for row in files.rows] == [
+        (8.0, "label"), (8.0, "verify"), (16.0, "label"), (16.0, "verify"),
+    ]  # fmt: skip
+    assert [row["step"] for row in formats.rows] == [
+        *audio_throughput._FLOORS, "plain encoding, FLAC", "plain encoding, MP3",
+    ]  # fmt: skip
     assert len(lengths.rows) == 6
     assert all(isinstance(row["exponent"], float) for row in growth.rows)
     assert len(peaks.rows) == 4
-    assert len(found.floors) == 5
+    assert len(found.floors) == (7 if files.rows[0]["MB"] else 5)
     five = audio_throughput.sound(8000, 6, 1.0)
     assert five.shape == (6, 8000)
     assert np.abs(five).max() <= 1
