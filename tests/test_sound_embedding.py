@@ -319,7 +319,7 @@ def test_a_long_sound_is_labelled_and_verified_in_flat_memory(tmp_path):
     assert int(done.stdout) / 1024 < 290
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", [".wav", ".m4a", ".opus"])
 def test_a_sound_at_a_path_may_be_larger_than_what_memory_may_hold(suffix, tmp_path, signer):
     src, dst = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
     src.write_bytes(coded(suffix))
@@ -335,7 +335,7 @@ def test_a_sound_at_a_path_may_be_larger_than_what_memory_may_hold(suffix, tmp_p
         agl.verify(src.read_bytes(), limits=small)
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".mp3", ".m4a"])
 def test_long_sounds_are_signed_in_leaves_or_beside(suffix, tmp_path, signer, monkeypatch):
     room = sys.modules["aiglabel.marks.credentials.write"]
     monkeypatch.setattr(room, "_LARGE", 1000)
