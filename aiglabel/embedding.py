@@ -157,7 +157,8 @@ class Labeler:
                     fmt = format_for(dst, given.known)
                     if given.path is not None:
                         kind = SoundJob if isinstance(given.known, SoundFormat) else FilmJob
-                        make = partial(replace(job(kind), progress=progress).run, given.path)
+                        work = replace(job(kind), progress=progress)
+                        make = partial(work.run, given.path, given.known)
                         return self._deliver_file(make, fmt, dst, overwrite=overwrite)
                     result = job(PictureJob).run(given.data, fmt)
             except AigLabelError as error:

@@ -16,7 +16,7 @@ from aiglabel.key import Key
 from aiglabel.media.sound import encode, write
 from aiglabel.media.sound_coding import Coding, Sound
 from aiglabel.signal import audio
-from benchmarks import memory, sounds, video_memory
+from benchmarks import memory, sounds
 from benchmarks.estimates import Times, interleaved, with_children
 from benchmarks.memory import PAYLOAD, PRODUCER
 from benchmarks.pictures import random_for
@@ -62,11 +62,12 @@ def run(*, full: bool, media: Path | None, lengths: tuple[float, ...] = LENGTHS)
         Table("Growth with length", _growth(by_length), _GROWTH_NOTE),
         Table(f"Peak memory, {_USUAL}", peaks, _MEMORY_NOTE),
     ]
-    floors = [*_speed_floors(by_format), *_memory_floors(peaks)]
+    floors = _speed_floors(by_format)
+    floors += _growth_floors(peaks, "besides MB", "memory besides samples, {}", MEMORY_LENGTHS)
     if full:
         whole = [row for seconds in FILE_LENGTHS for row in _whole_file(seconds)]
         tables.append(Table(f"WAV files on the command line, {_USUAL}", whole, _FILES_NOTE))
-        floors += _file_floors(whole)
+        floors += _growth_floors(whole, "MB", "memory, {} of WAV", FILE_LENGTHS)
     return Findings(tables, floors)
 
 
@@ -164,15 +165,17 @@ def _memory(seconds: float) -> list[Row]:
     return rows
 
 
-def _memory_floors(peaks: list[Row]) -> list[Floor]:
+def _growth_floors(
+    rows: list[Row], column: str, name: str, lengths: tuple[float, ...]
+) -> list[Floor]:
+    """Promise of every step that a column hardly grows from the shortest length to the longest."""
     floors = []
-    for action in ("embed", "detect"):
-        rest = [row["besides MB"] for row in peaks if row["step"] == action]
-        short, *_, long = (cell for cell in rest if isinstance(cell, float))
-        name = (
-            f"{action}, memory besides samples, {MEMORY_LENGTHS[-1]:g} s ÷ {MEMORY_LENGTHS[0]:g} s"
-        )
-        floors.append(Floor(name, long / short, "<=", _MOST_GROWTH))
+    for step in dict.fromkeys(str(row["step"]) for row in rows):
+        cells = [row[column] for row in rows if row["step"] == step]
+        short, *_, long = (cell for cell in cells if isinstance(cell, float))
+        if short:  # else the system does not tell
+            label = f"{step}, {name.format(f'{lengths[-1]:g} s ÷ {lengths[0]:g} s')}"
+            floors.append(Floor(label, long / short, "<=", _MOST_GROWTH))
     return floors
 
 
@@ -191,20 +194,8 @@ def _whole_file(seconds: float) -> list[Row]:
         label = ["label", str(source), "-o", str(made), "--producer", PRODUCER, "--no-progress"]
         for step, rest in (("label", label), ("verify", ["verify", str(made)])):
             begin = time.perf_counter()
-            _, held = video_memory.peak([sys.executable, "-m", "aiglabel", *rest])
+            _, held = memory.of_command([sys.executable, "-m", "aiglabel", *rest])
             wall = time.perf_counter() - begin
             row: Row = {"s": seconds, "step": step, "file MB": source.stat().st_size / _MB}
             rows.append({**row, "wall s": wall, "× real time": seconds / wall, "MB": held / _MB})
     return rows
-
-
-def _file_floors(rows: list[Row]) -> list[Floor]:
-    floors = []
-    for step in ("label", "verify"):
-        short, *_, long = (row["MB"] for row in rows if row["step"] == step)
-        assert isinstance(short, float)
-        assert isinstance(long, float)
-        if short:  # where the system tells
-            name = f"{step}, memory, {FILE_LENGTHS[-1]:g} s ÷ {FILE_LENGTHS[0]:g} s of WAV"
-            floors.append(Floor(name, long / short, "<=", _MOST_GROWTH))
-    return floors

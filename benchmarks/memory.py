@@ -13,6 +13,8 @@ import resource
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from aiglabel.signal import audio, image
 PRODUCER = "001191110102MACQD9K64010000"
 PAYLOAD = b"\x01\x23\x45\x67\x89\xab\xcd\xef"
 _ROOT = Path(__file__).resolve().parents[1]
+_PAUSE_S = 0.1
 
 
 def peak(media: NDArray[Any], action: str, rate: int | None = None) -> int:
@@ -40,6 +43,44 @@ def peak(media: NDArray[Any], action: str, rate: int | None = None) -> int:
             capture_output=True, check=True, text=True,
         )  # fmt: skip
     return int(done.stdout)
+
+
+def of_command(command: Sequence[str]) -> tuple[int, int]:
+    """Return the peaks of a command's own process, and of it and all it starts together; bytes.
+
+    Each page counts once. Zeros where the system does not tell, as Linux does in
+    ``/proc/<process>/smaps_rollup``.
+    """
+    alone = together = 0
+    environment = os.environ | {"PYTHONPATH": str(_ROOT)}
+    with subprocess.Popen(command, cwd=_ROOT, env=environment, stdout=subprocess.DEVNULL) as one:
+        while one.poll() is None:
+            held = [_held(number) for number in _family(one.pid)]
+            alone, together = max(alone, *held[:1]), max(together, sum(held))
+            time.sleep(_PAUSE_S)
+    if one.returncode:
+        raise RuntimeError(f"{command[0]} failed")
+    return alone, together
+
+
+def _family(number: int) -> Iterator[int]:
+    """Yield a process and all that it started."""
+    yield number
+    try:
+        lists = [path.read_text() for path in Path(f"/proc/{number}/task").glob("*/children")]
+    except OSError:  # it ended
+        return
+    for child in " ".join(lists).split():
+        yield from _family(int(child))
+
+
+def _held(number: int) -> int:
+    """Return the proportional set size: shared pages count as shares."""
+    try:
+        lines = Path(f"/proc/{number}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
 
 
 def _main(path: str, action: str, rate: str | None = None) -> None:

@@ -20,7 +20,7 @@ from aiglabel.media import ffmpeg, video
 from aiglabel.media.ffmpeg_video import in_words
 from aiglabel.media.video_coding import Frame, VideoTarget
 from aiglabel.media.video_encoders import planned
-from benchmarks import films, video_memory
+from benchmarks import films, memory, video_memory
 from benchmarks.estimates import Times, interleaved, with_children
 from benchmarks.films import PROMISED, Clip, coder, program
 from benchmarks.memory import PAYLOAD, PRODUCER
@@ -271,8 +271,8 @@ def _memory(source: Source, folder: Path) -> list[Row]:
     for seconds in _LENGTHS:
         film = _repeated(source.path, folder / "long.mp4", seconds).path
         quiet = [ffmpeg.ffmpeg_exe(), "-nostdin", "-loglevel", "error", "-y"]
-        _, base = video_memory.peak([*quiet, *plain(film, made, target)])
-        alone, together = video_memory.peak(video_memory.marking(film, made, "veryfast"))
+        _, base = memory.of_command([*quiet, *plain(film, made, target)])
+        alone, together = memory.of_command(video_memory.marking(film, made, "veryfast"))
         rows.append(
             {
                 "s": seconds, "Python MB": alone / _MB, "all MB": together / _MB,

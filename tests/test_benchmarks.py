@@ -59,7 +59,6 @@ table = importlib.import_module("benchmarks.table")
 throughput = importlib.import_module("benchmarks.throughput")
 video = importlib.import_module("benchmarks.video")
 video_detection = importlib.import_module("benchmarks.video_detection")
-video_memory = importlib.import_module("benchmarks.video_memory")
 video_throughput = importlib.import_module("benchmarks.video_throughput")
 
 
@@ -842,7 +841,7 @@ def test_timing_of_films_fills_its_tables(film: Path, monkeypatch: pytest.Monkey
     assert verified.rows[0]["wall s"] > 0
     assert len(found.floors) == 6
     with pytest.raises(RuntimeError):
-        video_memory.peak([sys.executable, "-c", "raise SystemExit(3)"])
+        memory.of_command([sys.executable, "-c", "raise SystemExit(3)"])
 
 
 def test_no_mark_is_seen_in_films_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from aiglabel.result import EmbedResult
 from aiglabel.verification import verify
 
 FileProgress = Callable[[str, float, float | None], None]
-"""Takes the name of a film, the time of the frame just written and the film's length, seconds."""
+"""Takes the name of a sound or film, the time that is written and its length, seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)

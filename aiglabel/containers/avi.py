@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from aiglabel.containers.bounds import Splice, mover, uint
+from aiglabel.containers.bounds import Splice, growth, mover, uint
 from aiglabel.containers.pieces import Digest
 from aiglabel.containers.tags import (
     KEY,
@@ -99,12 +99,12 @@ def edits(file: BinaryIO, label: bytes) -> list[Splice]:
     changed = list(_changes(file, film, label))
     for riff, _ in film.riffs:
         within = [one for one in changed if riff.body <= one[0] and one[1] <= riff.after]
-        size = riff.end - riff.body + _growth(within)
+        size = riff.end - riff.body + growth(within)
         if size > _MOST_SIZE:
             raise ResourceLimit("the AVI would grow past 4 GiB", remedy="Write it as MP4 or MKV")
-        if _growth(within):
+        if growth(within):
             changed.append((riff.start + 4, riff.body, size.to_bytes(4, "little")))
-    if _growth(changed):
+    if growth(changed):
         changed += _moved(file, film, mover(changed))
     return changed
 
@@ -288,10 +288,6 @@ def _padding(size: int) -> bytes:
 
 def _packed(kind: bytes, body: bytes) -> bytes:
     return kind + len(body).to_bytes(4, "little") + body + bytes(len(body) % 2)
-
-
-def _growth(changed: list[Splice]) -> int:
-    return sum(len(new) - (end - start) for start, end, new in changed)
 
 
 # ---- indexes ---------------------------------------------------------------------------------

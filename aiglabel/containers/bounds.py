@@ -99,6 +99,11 @@ def splice(data: bytes, edits: Iterable[Splice]) -> bytes:
     return b"".join([*out, data[at:]])
 
 
+def growth(edits: Iterable[Splice]) -> int:
+    """Return by how many bytes the edits make a file longer."""
+    return sum(len(new) - (end - start) for start, end, new in edits)
+
+
 def mover(edits: Iterable[Splice]) -> Callable[[int], int]:
     """Return the function that tells where an offset of the old file is after `splice`."""
     ordered = sorted((end, len(new) - (end - start)) for start, end, new in edits)

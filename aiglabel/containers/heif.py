@@ -18,6 +18,7 @@ from aiglabel.containers.bounds import (
     blanked,
     clear_of,
     gather,
+    growth,
     mover,
     splice,
     take,
@@ -229,7 +230,7 @@ def _meta_edits(
         (iloc.start, iloc.end, replace(meta.locations, entries=entries).pack()),
         (*after, box(b"iref", version + b"".join(references))),
     ]
-    grown = sum(len(new) - (end - start) for start, end, new in result)
+    grown = growth(result)
     return [*result, _resized(meta.box, grown)]
 
 

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from aiglabel.containers import ebml
 from aiglabel.containers import matroska as mkv
-from aiglabel.containers.bounds import Splice, mover
+from aiglabel.containers.bounds import Splice, growth, mover
 from aiglabel.containers.ebml import Part, parts
 from aiglabel.containers.matroska import Film
 from aiglabel.containers.tags import KEY, is_label
@@ -53,10 +53,10 @@ def edits(file: BinaryIO, label: bytes) -> list[Splice]:
         raise CorruptMedia("a Matroska file is cut off", remedy="Remux it (ffmpeg -c copy)")
     plan = _planned(file, film, label)
     done = plan.splices
-    if plan.gone or _growth(done):
+    if plan.gone or growth(done):
         done = _settled(file, film, plan)
     done += [(one.start, one.end, ebml.void(one.end - one.start)) for one in film.of(ebml.CRC)]
-    return [*done, *_resized(film, _growth(done))]
+    return [*done, *_resized(film, growth(done))]
 
 
 def _planned(file: BinaryIO, film: Film, label: bytes) -> _Plan:
@@ -257,7 +257,3 @@ def _resized(film: Film, grown: int) -> list[Splice]:
     wide = segment.body - segment.start - 4
     new = ebml.size(segment.end - segment.body + grown, wide)
     return [(segment.start + 4, segment.body, new)]
-
-
-def _growth(done: list[Splice]) -> int:
-    return sum(len(new) - (end - start) for start, end, new in done)

@@ -14,7 +14,8 @@ from typing import BinaryIO
 from aiglabel.containers import id3
 from aiglabel.containers.bounds import Splice
 from aiglabel.containers.pieces import Digest
-from aiglabel.containers.tags import KEY, Tags, head_of, merged, read_at
+from aiglabel.containers.tags import KEY, MOST_HEAD, Tags, merged, read_at
+from aiglabel.errors import CorruptMedia, ResourceLimit
 
 CARRIER = f"ID3 TXXX {KEY}"
 _ID3V1, _APE = 128, 32
@@ -69,7 +70,13 @@ def leading_tags(file: BinaryIO) -> bytes:
     CorruptMedia, ResourceLimit
         If it is longer than the file, or absurd.
     """
-    return head_of(file, id3.after(file), "an ID3 tag")
+    end = id3.after(file)
+    if end > MOST_HEAD:
+        raise ResourceLimit(f"an ID3 tag is over {MOST_HEAD >> 20} MiB")
+    tags = read_at(file, 0, end)
+    if len(tags) < end:
+        raise CorruptMedia("an ID3 tag runs past the end of the file")
+    return tags
 
 
 def each_tag(tags: bytes) -> Iterator[id3.Tag]:

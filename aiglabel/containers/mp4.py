@@ -1,7 +1,7 @@
 """Films and sounds in MP4 and QuickTime; what their label is stands in `mp4_label`.
 
-Of the file, ``moov`` alone is read whole. Fragmented files (ISO/IEC
-14496-12, 8.8) keep offsets of their own, in ``tfhd``, ``tfra`` and ``sidx``, which move along.
+Of the file, ``moov`` alone is read whole. Fragmented files (ISO/IEC 14496-12, 8.8) keep offsets of
+their own, in ``tfhd``, ``tfra`` and ``sidx``, which move along.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from itertools import chain, islice
 from typing import BinaryIO
 
 from aiglabel.containers import mp4_label
-from aiglabel.containers.bounds import Span, Splice, mover, uint
+from aiglabel.containers.bounds import Span, Splice, growth, mover, uint
 from aiglabel.containers.isobmff import Box, boxes, pack, sample_spans
 from aiglabel.containers.mp4_tracks import (
     elsewhere,
@@ -87,11 +87,11 @@ def edits(file: BinaryIO, label: bytes) -> list[Splice]:
     inner = mp4_label.label_edits(film.movie, film.moov, label)
     placed = _placed(film, inner)
     moov = Box(b"moov", film.shift, film.shift + film.moov.body, film.shift + film.moov.end)
-    room = mp4_label.room_behind(film.tops, moov, mp4_label.growth(inner))
+    room = mp4_label.room_behind(film.tops, moov, growth(inner))
     mp4_label.check_apart(film.movie, moov.start, room[1] if room else moov.end)
     if room is not None:
         return [*placed, room]
-    if not mp4_label.growth(inner) or moov.end >= film.size:
+    if not growth(inner) or moov.end >= film.size:
         return placed
     return [*placed, *_moved(file, film, mover(placed))]
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from aiglabel.containers import mp4_label
 from aiglabel.containers.avc import Coded, Configuration, starts_anew
-from aiglabel.containers.bounds import Splice, mover, splice, uint
+from aiglabel.containers.bounds import Splice, growth, mover, splice, uint
 from aiglabel.containers.isobmff import Box, boxes, chunk_offsets, media_tables, pack
 from aiglabel.containers.mp4_tracks import elsewhere, kinds, movie_of, tables_of, top_boxes
 from aiglabel.containers.tags import read_at
@@ -166,7 +166,7 @@ def _grown(file: BinaryIO, tops: Sequence[Box], edits: Sequence[Splice]) -> list
         if top.kind != b"mdat":
             raise CorruptMedia("the samples of an MP4 do not stand in its media data")
         if uint(read_at(file, top.start, 4), 0, 4, _WHAT):  # 0: up to the end of the file
-            size = pack(top.end - top.start + mp4_label.growth(mine), 4 if top.body - top.start == 8
+            size = pack(top.end - top.start + growth(mine), 4 if top.body - top.start == 8
                         else 8)  # fmt: skip
             at = top.body - len(size) - (4 if len(size) == 4 else 0)
             found.append((at, at + len(size), size))
@@ -343,7 +343,7 @@ def _resized(movie: bytes, edits: Sequence[Splice]) -> list[Splice]:
         found = []
         for part in inside:
             mine = [one for one in edits if part.start < one[0] and one[1] <= part.end]
-            if not (grown := mp4_label.growth(mine)):
+            if not (grown := growth(mine)):
                 continue
             if part.body - part.start != 8:
                 raise UnsupportedFormat("a box in moov has a length of 64 bits")

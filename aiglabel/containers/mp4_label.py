@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from aiglabel.containers.bounds import Splice, clear_of, splice, uint
+from aiglabel.containers.bounds import Splice, clear_of, growth, splice, uint
 from aiglabel.containers.isobmff import Box, box, boxes, chunk_offsets, pack, sample_spans
 from aiglabel.containers.mp4_tracks import tables_of
 from aiglabel.containers.tags import (
@@ -276,17 +276,12 @@ def _spliced(data: bytes, part: Box, edits: list[Splice]) -> bytes:
 
 def _resized(data: bytes, part: Box, edits: list[Splice]) -> list[Splice]:
     """Return the splice of the size field of a box in which `edits` are made."""
-    grown = sum(len(new) - (end - start) for start, end, new in edits)
+    grown = growth(edits)
     said = uint(data, part.start, 4, _WHAT)
     if not grown or said == 0:  # a box of size 0 lasts to the end of the file
         return []
     at, width = (part.start + 8, 8) if said == 1 else (part.start, 4)
     return [(at, at + width, pack(part.end - part.start + grown, width))]
-
-
-def growth(edits: Iterable[Splice]) -> int:
-    """Return by how many bytes the edits make a file longer."""
-    return sum(len(new) - (end - start) for start, end, new in edits)
 
 
 def room_behind(tops: Iterable[Box], moov: Box, grown: int) -> Splice | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from aiglabel.containers.texts import TextField
-from aiglabel.errors import CorruptMedia, LabelError, ResourceLimit
+from aiglabel.errors import LabelError, ResourceLimit
 
 KEY = "AIGC"
 MAX_TEXT = 1 << 20  # bytes of one text; longer ones are lyrics or pictures, no label
@@ -93,24 +93,6 @@ def read_at(file: BinaryIO, at: int, count: int) -> bytes:
     """Return up to `count` bytes of an open file from `at`, fewer where it ends."""
     file.seek(at)
     return file.read(count)
-
-
-def head_of(file: BinaryIO, end: int, what: str) -> bytes:
-    """Return the first `end` bytes of an open file, its tags.
-
-    Raises
-    ------
-    ResourceLimit
-        If they are over `MOST_HEAD`.
-    CorruptMedia
-        If the file ends before them.
-    """
-    if end > MOST_HEAD:
-        raise ResourceLimit(f"{what} is over {MOST_HEAD >> 20} MiB")
-    head = read_at(file, 0, end)
-    if len(head) < end:
-        raise CorruptMedia(f"{what} runs past the end of the file")
-    return head
 
 
 def replaced(old: Iterable[tuple[bool, bytes]], new: bytes) -> Iterator[bytes]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from aiglabel.containers import id3
-from aiglabel.containers.bounds import Splice, bounded, take, uint
+from aiglabel.containers.bounds import Splice, bounded, growth, take, uint
 from aiglabel.containers.pieces import Digest
 from aiglabel.containers.tags import (
     KEY,
@@ -114,8 +114,7 @@ def edits(file: BinaryIO, label: bytes) -> list[Splice]:
             out += _said(file, chunk, riff.wide)
             tail = bytes(chunk.size % 2 - (chunk.after - chunk.end))  # lacking at the end alone
     out.append((riff.end, riff.end, tail + new))
-    grown = sum(len(text) - (end - start) for start, end, text in out)
-    return [*out, *_head(file, riff, riff.end - 8 + grown)]
+    return [*out, *_head(file, riff, riff.end - 8 + growth(out))]
 
 
 def coded_digest(file: BinaryIO) -> bytes:

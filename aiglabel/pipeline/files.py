@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from aiglabel import containers
-from aiglabel.containers.sniff import AnyFormat, sniff_media
+from aiglabel.containers.sniff import AnyFormat
 from aiglabel.containers.timed import TimedFormat
 from aiglabel.evidence import Evidence, Outcome
 from aiglabel.marks import aigc, credentials
@@ -76,13 +76,12 @@ class FileJob(Job, ABC):
 
     # ------------------------------------------------------------------ what all have in common
 
-    def run(self, src: Path, dst: Path, fmt: TimedFormat) -> EmbedResult:
-        """Label the file `src`; the result is a file at `dst`, which may not exist yet.
+    def run(self, src: Path, found: AnyFormat, dst: Path, fmt: TimedFormat) -> EmbedResult:
+        """Label the file `src` of a format; the result is a file at `dst`, maybe of another.
 
-        `dst` is not forced to disk. Its folder holds copies in the meantime.
+        `dst` may not exist yet and is not forced to disk. Its folder holds copies in the meantime.
         """
         with src.open("rb") as file:
-            found = sniff_media(file)
             matters = self.label is not None and self.policy.aigc.enabled
             label = aigc.read(file, found) if matters else None
             given = Given(src, found, label, containers.has_c2pa(file, found))
