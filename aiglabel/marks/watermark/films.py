@@ -22,8 +22,9 @@ def refusal(coding: VideoCoding) -> str | None:
     return None
 
 
-# Decibels of one frame's change over another's that matter for reading it.
-_LITTLE = 1.0
+# Decibels of one frame's change over another's that matter for reading it. A place further on is
+# reached by decoding from the key frame before it, which takes longer than a few more looks.
+_LITTLE = 3.0
 
 
 class Marking:
