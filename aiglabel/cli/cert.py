@@ -31,7 +31,7 @@ def dev(shape: ShapeOption = Shape.TEXT) -> None:
     Nobody trusts it: it is for trying things out.
     """
     from aiglabel.marks.credentials import Signer
-    from aiglabel.marks.credentials.certificates import load_chain
+    from aiglabel.marks.credentials.pem import load_chain
 
     signer = Signer.dev()
     assert signer.chain_path is not None

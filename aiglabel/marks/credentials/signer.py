@@ -16,13 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from aiglabel.errors import SigningError
-from aiglabel.marks.credentials.certificates import (
-    lint_chain,
-    load_chain,
-    load_key,
-    signing_algorithm,
-)
+from aiglabel.marks.credentials.certificates import lint_chain
 from aiglabel.marks.credentials.devcert import ensure_dev_chain
+from aiglabel.marks.credentials.pem import load_chain, load_key, signing_algorithm
 from aiglabel.marks.credentials.problems import explained, is_timestamp_failure
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from aiglabel.errors import SigningError
-from aiglabel.marks.credentials.certificates import load_chain
 from aiglabel.marks.credentials.devcert import dev_directory
+from aiglabel.marks.credentials.pem import load_chain
 
 if TYPE_CHECKING:
     import c2pa
