@@ -30,6 +30,46 @@ class Chunk:
     body: bytes
 
 
+@dataclass(frozen=True)
+class Layout:
+    """Size of the canvas in px, count of coded pictures, and whether all are lossless."""
+
+    width: int
+    height: int
+    frames: int
+    lossless: bool
+
+
+def layout(data: bytes) -> Layout:
+    """Return what the headers of the chunks say, however broken; zeros where they say nothing."""
+    size = (0, 0)
+    kinds = []
+    at = 12
+    while at + 8 <= len(data):
+        name, length = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
+        body = data[at + 8 : at + 8 + 32]
+        if name == b"VP8X":
+            size = (
+                1 + int.from_bytes(body[4:7], "little"),
+                1 + int.from_bytes(body[7:10], "little"),
+            )
+        elif name == b"VP8 ":
+            kinds.append(name)
+            if size == (0, 0):
+                size = (
+                    int.from_bytes(body[6:8], "little") & 0x3FFF,
+                    int.from_bytes(body[8:10], "little") & 0x3FFF,
+                )
+        elif name == b"VP8L":
+            kinds.append(name)
+            if size == (0, 0):
+                bits = int.from_bytes(body[1:5], "little")
+                size = ((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
+        # A frame's own chunks lie inside it, after 16 bytes of its header.
+        at += 24 if name == b"ANMF" else 8 + length + length % 2
+    return Layout(*size, len(kinds), bool(kinds) and set(kinds) == {b"VP8L"})
+
+
 def read_xmp(data: bytes) -> list[bytes]:
     """Return the bodies of ``XMP `` chunks."""
     return [chunk.body for chunk in _parse(data)[0] if chunk.kind == b"XMP "]

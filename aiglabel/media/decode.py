@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image, ImageFile, JpegImagePlugin
 
+from aiglabel.containers import webp
 from aiglabel.containers.sniff import Format, sniff
 from aiglabel.errors import CorruptMedia, UnsupportedFormat
 from aiglabel.media import heic
@@ -52,7 +53,7 @@ def dimensions(data: bytes) -> tuple[int, int]:
         if fmt is Format.HEIC:
             return heic.dimensions(data)
         if fmt is Format.WEBP:
-            _webp_layout(data).check(Limits())
+            _check(webp.layout(data), Limits())
         im = open_image(data, fmt)
         width, height = im.size
         # Pillow already swaps the sides of a turned TIFF.
@@ -208,51 +209,15 @@ def _read_png(data: bytes, limits: Limits) -> Picture:
 # ---------------------------------------------------------------------- WebP
 
 
-@dataclass(frozen=True)
-class _WebpLayout:
-    width: int
-    height: int
-    frames: int
-    lossless: bool
-
-    def check(self, limits: Limits) -> None:
-        limits.check_size(self.width, self.height)
-        limits.check_frames(self.frames, self.frames * self.width * self.height)
-
-
-def _webp_layout(data: bytes) -> _WebpLayout:
-    """Walk the chunks: libwebp allocates the canvas when it opens a file, so this comes first."""
-    size = (0, 0)
-    kinds = []
-    at = 12
-    while at + 8 <= len(data):
-        name, length = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
-        body = data[at + 8 : at + 8 + 32]
-        if name == b"VP8X":
-            size = (
-                1 + int.from_bytes(body[4:7], "little"),
-                1 + int.from_bytes(body[7:10], "little"),
-            )
-        elif name == b"VP8 ":
-            kinds.append(name)
-            if size == (0, 0):
-                size = (
-                    int.from_bytes(body[6:8], "little") & 0x3FFF,
-                    int.from_bytes(body[8:10], "little") & 0x3FFF,
-                )
-        elif name == b"VP8L":
-            kinds.append(name)
-            if size == (0, 0):
-                bits = int.from_bytes(body[1:5], "little")
-                size = ((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
-        # A frame's own chunks lie inside it, after 16 bytes of its header.
-        at += 24 if name == b"ANMF" else 8 + length + length % 2
-    return _WebpLayout(*size, len(kinds), bool(kinds) and set(kinds) == {b"VP8L"})
+def _check(layout: webp.Layout, limits: Limits) -> None:
+    """Judge the size first: libwebp allocates the canvas when it opens a file."""
+    limits.check_size(layout.width, layout.height)
+    limits.check_frames(layout.frames, layout.frames * layout.width * layout.height)
 
 
 def _read_webp(data: bytes, limits: Limits) -> Picture:
-    layout = _webp_layout(data)
-    layout.check(limits)
+    layout = webp.layout(data)
+    _check(layout, limits)
     im: Any = open_image(data, Format.WEBP)
     decoded: list[tuple[Array, Array | None, Space]] = []
     durations = []
