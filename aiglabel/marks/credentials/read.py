@@ -22,7 +22,9 @@ from aiglabel.containers.sniff import HEAD_BYTES, sniff_media
 from aiglabel.containers.tags import read_at
 from aiglabel.errors import MediaError, UnsupportedFormat
 from aiglabel.evidence import Evidence, Status
+from aiglabel.marks.credentials import stored
 from aiglabel.marks.credentials.problems import plain, plain_code
+from aiglabel.marks.credentials.stored import MAX_ENTRIES, MAX_TEXT, Json
 from aiglabel.marks.credentials.trust import Grade, TrustProfile, context
 from aiglabel.marks.source_types import Meaning, source_type
 
@@ -32,14 +34,10 @@ UNKNOWN = "application/octet-stream"
 
 _HOLDING = ("Trusted", "Valid")
 _MOST_RIFF = 1 << 30  # bytes; the SDK holds twice as much in memory
-_MAX_ENTRIES = 200  # of a kind; a hostile manifest may list millions
-_MAX_TEXT = 300
 _CONTENT_MATCH = re.compile(r"assertion\.(data|bmff|boxes|collection)Hash\.match$")
-_METADATA = ("cawg.metadata", "c2pa.metadata", "stds.iptc")
 _TEST_SIGNERS = {"C2PA Test Signing Cert"}  # the SDK publishes these certificates with their keys
 # Bing Image Creator states it in words only.
 _FREE_TEXT = re.compile(r"\bAI[ -]generated\b|\bgenerated (?:by|with) AI\b", re.IGNORECASE)
-_Json = dict[str, Any]
 
 
 def read(
@@ -127,7 +125,7 @@ def _read_one(
         kind = UNKNOWN  # nothing but the bytes matters, and the SDK would hold them in memory
     elif riff and _overtaxes(file):
         detail = "A C2PA manifest may be there, but AVI and WAV of over 1 GiB are not looked into"
-        facts: _Json = {"state": None, "integrity": "unreadable", "codes": []}
+        facts: Json = {"state": None, "integrity": "unreadable", "codes": []}
         return Evidence(mark=MARK, status=Status.UNDETERMINED, detail=detail, facts=facts)
     file.seek(0)
     try:
@@ -157,15 +155,15 @@ def _overtaxes(file: BinaryIO) -> bool:
 def _unreadable(error: Exception) -> Evidence:
     text = str(error)
     words, _ = plain(error)
-    facts: _Json = {
+    facts: Json = {
         "state": None,
         "integrity": "unreadable",
         "codes": [],
-        "sdk_error": text[:_MAX_TEXT],
+        "sdk_error": text[:MAX_TEXT],
     }
     remote = re.match(r"Remote: .*?(https?://\S+)", text)
     if remote:
-        facts |= {"integrity": "none", "remote_url": remote[1][:_MAX_TEXT]}
+        facts |= {"integrity": "none", "remote_url": remote[1][:MAX_TEXT]}
     # Where not even the container can be read, nothing is known of a manifest.
     outside = remote or re.match(r"NotSupported|Io\b|Other: asset could not be parsed", text)
     status = Status.UNDETERMINED if outside else Status.INVALID
@@ -175,24 +173,24 @@ def _unreadable(error: Exception) -> Evidence:
     return Evidence(mark=MARK, status=status, detail=f"{what} {words}", facts=facts)
 
 
-def _evidence(store: _Json, *, embedded: bool, trust: TrustProfile) -> Evidence:
+def _evidence(store: Json, *, embedded: bool, trust: TrustProfile) -> Evidence:
     label = store["active_manifest"]
     active = store["manifests"][label]
     signature = active.get("signature_info", {})
-    declared = list(islice(_declared(store), _MAX_ENTRIES))
-    ingredients = list(islice(_ingredients(store), _MAX_ENTRIES))
-    actions = list(islice(_actions(active), _MAX_ENTRIES))
+    declared = list(islice(_declared(store), MAX_ENTRIES))
+    ingredients = list(islice(_ingredients(store), MAX_ENTRIES))
+    actions = list(islice(stored.actions(active), MAX_ENTRIES))
     facts = {
         **_axes(store, signature, trust),
-        "issuer": _text(signature.get("issuer")),
-        "common_name": _text(signature.get("common_name")),
-        "algorithm": _text(signature.get("alg")),
-        "time": _text(signature.get("time")),
-        "claim_generator": _claim_generator(active),
-        "manifest_label": _text(label),
-        "title": _text(active.get("title")),
+        "issuer": stored.text(signature.get("issuer")),
+        "common_name": stored.text(signature.get("common_name")),
+        "algorithm": stored.text(signature.get("alg")),
+        "time": stored.text(signature.get("time")),
+        "claim_generator": stored.claim_generator(active),
+        "manifest_label": stored.text(label),
+        "title": stored.text(active.get("title")),
         "embedded": embedded,
-        "actions": [_text(action.get("action")) for action in actions],
+        "actions": [stored.text(action.get("action")) for action in actions],
         "ai_declared": declared,
         **_made_by(active, actions, declared),
         "ingredients": ingredients,
@@ -210,11 +208,13 @@ def _evidence(store: _Json, *, embedded: bool, trust: TrustProfile) -> Evidence:
     )
 
 
-def _axes(store: _Json, signature: _Json, trust: TrustProfile) -> _Json:
+def _axes(store: Json, signature: Json, trust: TrustProfile) -> Json:
     results = store.get("validation_results", {})
     active = results.get("activeManifest", {})
-    good, bad = _codes(active.get("success")), _codes(active.get("failure"))
-    good_below = {code for _, delta in _deltas(results) for code in _codes(delta.get("success"))}
+    good, bad = stored.codes(active.get("success")), stored.codes(active.get("failure"))
+    good_below = {
+        code for _, delta in stored.deltas(results) for code in stored.codes(delta.get("success"))
+    }
 
     state = store.get("validation_state")
     uri = results.get("trustListUri") if "signingCredential.trusted" in good else None
@@ -238,7 +238,7 @@ def _axes(store: _Json, signature: _Json, trust: TrustProfile) -> _Json:
         "freshness": "expired" if "freshness" in axes else "timestamped" if stamped else "current",
         "timestamped": stamped,
         "codes": bad,
-        "informational": _codes(active.get("informational")),
+        "informational": stored.codes(active.get("informational")),
     }
 
 
@@ -255,30 +255,26 @@ def _axis(code: str) -> str:
     return "integrity"
 
 
-def _codes(entries: Any) -> list[str]:
-    return sorted({_text(entry.get("code")) or "" for entry in entries or ()})[:_MAX_ENTRIES]
-
-
-def _declared(store: _Json) -> Iterator[_Json]:
+def _declared(store: Json) -> Iterator[Json]:
     """Every statement that AI made the content, in the active manifest and in all below it."""
-    for label, manifest in _manifests(store):
-        where = "active" if label == store["active_manifest"] else _text(label)
+    for label, manifest in stored.manifests(store):
+        where = "active" if label == store["active_manifest"] else stored.text(label)
         statements = [
-            *((action.get("digitalSourceType"), action) for action in _actions(manifest)),
-            *((uri, {}) for uri in _metadata_values(manifest, "DigitalSourceType")),
+            *((action.get("digitalSourceType"), action) for action in stored.actions(manifest)),
+            *((uri, {}) for uri in stored.metadata_values(manifest, "DigitalSourceType")),
         ]
         for uri, action in statements:
-            words = " ".join(filter(None, map(_text, _descriptions(action)))) or None
+            words = " ".join(filter(None, map(stored.text, stored.descriptions(action)))) or None
             strength = _strength(uri, words)
             if strength:
                 yield {
                     "where": where,
-                    "source_type": _text(uri),
-                    "action": _text(action.get("action")),
+                    "source_type": stored.text(uri),
+                    "action": stored.text(action.get("action")),
                     "strength": strength,
                     "text": words,
-                    "software_agent": _agent(action.get("softwareAgent")),
-                    "when": _text(action.get("when")),
+                    "software_agent": stored.agent(action.get("softwareAgent")),
+                    "when": stored.text(action.get("when")),
                 }
 
 
@@ -290,102 +286,55 @@ def _strength(uri: Any, words: str | None) -> str | None:
     return "weak" if words and _FREE_TEXT.search(words) else None
 
 
-def _manifests(store: _Json) -> Iterator[tuple[str, _Json]]:
-    active = store["active_manifest"]
-    yield active, store["manifests"][active]
-    for label, manifest in store["manifests"].items():
-        if label != active:
-            yield label, manifest
-
-
-def _actions(manifest: _Json) -> Iterator[_Json]:
-    for assertion in _assertions(manifest):
-        if str(assertion.get("label")).startswith("c2pa.actions"):
-            listed = _mapping(assertion.get("data")).get("actions")
-            yield from filter(None, map(_mapping, listed if isinstance(listed, list) else ()))
-
-
-def _metadata_values(manifest: _Json, name: str) -> Iterator[str]:
-    for assertion in _assertions(manifest):
-        if str(assertion.get("label")).startswith(_METADATA):
-            for key, value in _mapping(assertion.get("data")).items():
-                if key.endswith(f":{name}") and isinstance(value, str):
-                    yield value[:_MAX_TEXT]
-
-
-def _assertions(manifest: _Json) -> list[_Json]:
-    return [_mapping(assertion) for assertion in manifest.get("assertions") or ()]
-
-
-def _descriptions(action: _Json) -> tuple[Any, Any]:
-    return action.get("description"), _mapping(action.get("parameters")).get("description")
-
-
-def _made_by(active: _Json, actions: list[_Json], declared: list[_Json]) -> _Json:
+def _made_by(active: Json, actions: list[Json], declared: list[Json]) -> Json:
     """Name the generating system and its time, from the most telling statement there is."""
     own = [entry for entry in declared if entry["where"] == "active" and entry["action"]]
-    systems = list(_metadata_values(active, "AISystemUsed"))
-    version = next(_metadata_values(active, "AISystemVersionUsed"), None)
+    systems = list(stored.metadata_values(active, "AISystemUsed"))
+    version = next(stored.metadata_values(active, "AISystemVersionUsed"), None)
     candidates = [
         *(entry["software_agent"] for entry in own if entry["action"] != "c2pa.edited.metadata"),
         *({"name": system, "version": version} for system in systems),
         *(entry["software_agent"] for entry in declared if entry["where"] != "active"),
-        *(_agent(action.get("softwareAgent")) for action in actions),
+        *(stored.agent(action.get("softwareAgent")) for action in actions),
     ]
-    times = [entry["when"] for entry in (*own, *declared)] + [_text(a.get("when")) for a in actions]
+    times = [entry["when"] for entry in (*own, *declared)] + [
+        stored.text(a.get("when")) for a in actions
+    ]
     return {
         "software_agent": next(filter(None, candidates), None),
         "when": next(filter(None, times), None),
     }
 
 
-def _agent(value: Any) -> dict[str, str | None] | None:
-    """Return name and version of an agent, a text in claims of version 1, a map since."""
-    if isinstance(value, str):
-        return {"name": _text(value), "version": None}
-    agent = _mapping(value)
-    name = _text(agent.get("name"))
-    return {"name": name, "version": _text(agent.get("version"))} if name else None
-
-
-def _claim_generator(active: _Json) -> str | None:
-    for info in active.get("claim_generator_info") or ():
-        agent = _agent(info)
-        if agent:
-            return " ".join(filter(None, (agent["name"], agent["version"])))
-    return _text(active.get("claim_generator"))
-
-
-def _ingredients(store: _Json) -> Iterator[_Json]:
+def _ingredients(store: Json) -> Iterator[Json]:
     """Every ingredient of every manifest, with what failed then (when signed in) and now."""
     failed_now: dict[str, list[str]] = {}
-    for uri, delta in _deltas(store.get("validation_results")):
-        failed_now.setdefault(uri, []).extend(_codes(delta.get("failure")))
-    for label, manifest in _manifests(store):
-        for ingredient in map(_mapping, manifest.get("ingredients") or ()):
+    for uri, delta in stored.deltas(store.get("validation_results")):
+        failed_now.setdefault(uri, []).extend(stored.codes(delta.get("failure")))
+    for label, manifest in stored.manifests(store):
+        for ingredient in map(stored.mapping, manifest.get("ingredients") or ()):
             uri = f"self#jumbf=/c2pa/{label}/c2pa.assertions/{ingredient.get('label')}"
-            recorded = _mapping(ingredient.get("validation_results"))
+            recorded = stored.mapping(ingredient.get("validation_results"))
             failed = [
-                *_codes(_mapping(recorded.get("activeManifest")).get("failure")),
-                *(code for _, delta in _deltas(recorded) for code in _codes(delta.get("failure"))),
-                *_codes(ingredient.get("validation_status")),
+                *stored.codes(stored.mapping(recorded.get("activeManifest")).get("failure")),
+                *(
+                    code
+                    for _, delta in stored.deltas(recorded)
+                    for code in stored.codes(delta.get("failure"))
+                ),
+                *stored.codes(ingredient.get("validation_status")),
                 *failed_now.get(uri, ()),
             ]
             yield {
-                "where": "active" if label == store["active_manifest"] else _text(label),
-                "relationship": _text(ingredient.get("relationship")),
-                "title": _text(ingredient.get("title")),
-                "manifest": _text(ingredient.get("active_manifest")),
+                "where": "active" if label == store["active_manifest"] else stored.text(label),
+                "relationship": stored.text(ingredient.get("relationship")),
+                "title": stored.text(ingredient.get("title")),
+                "manifest": stored.text(ingredient.get("active_manifest")),
                 "codes": sorted(set(failed)),
             }
 
 
-def _deltas(results: Any) -> Iterator[tuple[str, _Json]]:
-    for entry in _mapping(results).get("ingredientDeltas") or ():
-        yield str(entry.get("ingredientAssertionURI")), _mapping(entry.get("validationDeltas"))
-
-
-def _parents_ok(ingredients: list[_Json]) -> bool | None:
+def _parents_ok(ingredients: list[Json]) -> bool | None:
     if not ingredients:
         return None
     return not any(_breaking(code) for entry in ingredients for code in entry["codes"])
@@ -396,13 +345,13 @@ def _breaking(code: str) -> bool:
     return _axis(code) in ("integrity", "signature") and code != "manifest.inaccessible"
 
 
-def _causes(facts: _Json) -> list[str]:
+def _causes(facts: Json) -> list[str]:
     own = [code for code in facts["codes"] if _breaking(code) or _axis(code) == "freshness"]
     below = {code for entry in facts["ingredients"] for code in entry["codes"] if _breaking(code)}
     return own or sorted(below)
 
 
-def _detail(facts: _Json) -> str:
+def _detail(facts: Json) -> str:
     signer = facts["issuer"] or facts["common_name"] or "an unnamed signer"
     if facts["state"] not in _HOLDING:
         reasons = "; ".join(dict.fromkeys(map(plain_code, facts["causes"])))
@@ -417,11 +366,3 @@ def _detail(facts: _Json) -> str:
     }[Grade(facts["trust"])]
     tail = "; the credentials of an earlier version fail" if facts["parents_ok"] is False else ""
     return f"Intact C2PA manifest signed by {signer}, {standing}{tail}"
-
-
-def _mapping(value: Any) -> _Json:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: Any) -> str | None:
-    return value[:_MAX_TEXT] if isinstance(value, str) else None
