@@ -8,17 +8,15 @@ look like at each position, and compares. Two steps:
 2. the best few at up to 20 px, letter by letter. The statistic is the correlation of the *worst*
    letter, so that a similar text is not taken for the label.
 
-Resizing a whole picture keeps the proportions the layout follows; what rounding to whole pixels
-did to the height in a small original is searched. Labels drawn by other tools are not recognised:
-that takes OCR, which would stand beside `_candidates` and `_read`.
+Labels drawn by other tools are not recognised: that takes OCR, which would stand beside
+`_candidates` and `_read`.
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import replace
 from typing import NamedTuple
 
 import cv2
@@ -26,10 +24,9 @@ import numpy as np
 
 from aiglabel.errors import LabelError
 from aiglabel.evidence import Evidence, Status
+from aiglabel.marks.overlay.guesses import Guess, all_guesses, laid_out
 from aiglabel.marks.overlay.layout import (
-    LEGIBLE_INK,
     Box,
-    Layout,
     OverlayStyle,
     Pixels,
     Position,
@@ -49,7 +46,7 @@ from aiglabel.marks.overlay.template import (
     normalised,
     render,
 )
-from aiglabel.marks.overlay.typeset import Mask, check, em_for, typeset, wrap
+from aiglabel.marks.overlay.typeset import Mask
 from aiglabel.marks.overlay.wording import TEXTS, elements
 
 # Unlabelled pictures reach 0.26 (see tests), other words in the same font and place 0.65.
@@ -63,25 +60,7 @@ _FINE_REACH = 3  # … this often up and down
 _AS_GOOD = 0.1  # difference of scores that does not count against the planned place
 _KEPT = 5  # candidates that go on, …
 _NEAR = 0.6  # … if their correlation is at least this share of the best one
-_ROUNDING = (1.008, 1.028)  # what rounding up to whole px may have added in the original, ± 1 %
-_LEAST_INK = 4  # px: smaller letters are not told apart
 _EDGE_BAND = 0.1  # a label this close to an edge, as a share of the shortest side, is on it
-
-
-@dataclass(frozen=True)
-class _Guess:
-    """These lines, this large, with the top left of their ink here. Unit: the shortest side."""
-
-    style: OverlayStyle
-    lines: tuple[str, ...]
-    em: float
-    x: float
-    y: float
-    score: float = 0.0
-
-    @property
-    def ink(self) -> float:
-        return self.em / em_for(self.style.text, 1, self.style.font)
 
 
 class _Fit(NamedTuple):
@@ -170,7 +149,7 @@ def locate(
 
 
 def _evidence(
-    frame: Pixels, alpha: Pixels | None, space: Space, found: _Guess
+    frame: Pixels, alpha: Pixels | None, space: Space, found: Guess
 ) -> tuple[Evidence, Found]:
     height, width = frame.shape[:2]
     short = min(width, height)
@@ -202,7 +181,7 @@ def _evidence(
 
 
 def _measure(
-    frame: Pixels, alpha: Pixels | None, space: Space, found: _Guess
+    frame: Pixels, alpha: Pixels | None, space: Space, found: Guess
 ) -> tuple[Box, Mask, int]:
     """Box of the letters in px, their mask in it, and the height of the smallest.
 
@@ -216,7 +195,7 @@ def _measure(
             layout = plan(width, height, replace(found.style, style=look))
         except LabelError:
             continue
-        exact = _laid_out(layout)
+        exact = laid_out(layout)
         fitted = _read(frame, alpha, space, exact, reach=0)
         shift = max(abs(exact.x - fitted.x), abs(exact.y - fitted.y)) * short
         if fitted.score >= found.score - _AS_GOOD and shift <= error:
@@ -244,68 +223,9 @@ def _contrast(frame: Pixels, space: Space, box: Box, ink: Mask, ink_height: int)
     return contrast(pixels, space, ink, dark, quantile=0.5)
 
 
-@lru_cache(maxsize=16)
-def _guesses(width: int, height: int, styles: tuple[OverlayStyle, ...]) -> tuple[_Guess, ...]:
-    """All places and sizes at which a label may stand in a picture of this size."""
-    short = min(width, height)
-    guesses: list[_Guess] = []
-    for style in styles:
-        check(style.text, style.font)
-        native = math.ceil(style.height_ratio * short - 1e-9) / short / style.height_ratio
-        factors = [*_ROUNDING, native] if native > max(_ROUNDING) + 0.01 else list(_ROUNDING)
-        unit = style.height_ratio
-        if style.height_rule == "strict":
-            unit *= em_for(style.text, 1, style.font)
-        # Legibility, not the ratio, decides in small pictures: lay those out exactly, also as the
-        # half or the double of an original.
-        sizes = [
-            (width * f // 2, height * f // 2)
-            for f in (1, 2, 4)
-            if style.height_ratio * short * f / 2 < LEGIBLE_INK
-        ]
-        for position in Position:
-            placed = replace(style, position=position)
-            guesses += [
-                guess
-                for factor in factors
-                if (guess := _proportional(placed, unit * factor, width / short, height / short))
-            ]
-            for size in sizes:
-                for look in ("outline", "pill"):
-                    try:
-                        layout = plan(*size, replace(placed, style=look))
-                    except LabelError:
-                        continue
-                    guesses.append(_laid_out(layout))
-    return tuple(dict.fromkeys(g for g in guesses if g.ink * short >= _LEAST_INK))
-
-
-def _laid_out(layout: Layout) -> _Guess:
-    short = min(layout.width, layout.height)
-    x, y, *_ = layout.text_box
-    return _Guess(
-        replace(layout.style, style="outline"), layout.text_lines,
-        layout.block.em / short, x / short, y / short,
-    )  # fmt: skip
-
-
-def _proportional(style: OverlayStyle, em: float, width: float, height: float) -> _Guess | None:
-    """What `plan` does, without rounding to pixels. Unit: the shortest side."""
-    room = (width - 2 * style.margin_ratio, height - 2 * style.margin_ratio)
-    lines = wrap(style.text, room[0] / em, style.font)
-    if lines is None:
-        return None
-    fraction_x, fraction_y = style.position.anchor
-    ink = typeset(lines, REFERENCE_EM, style.font, fraction_x).ink
-    high, wide = (side * em / REFERENCE_EM for side in ink.shape)
-    x = style.margin_ratio + (room[0] - wide) * fraction_x
-    y = style.margin_ratio + (room[1] - high) * fraction_y
-    return _Guess(style, lines, em, x, y) if y >= 0 else None
-
-
 def _candidates(
     frame: Pixels, alpha: Pixels | None, space: Space, styles: tuple[OverlayStyle, ...]
-) -> list[_Guess]:
+) -> list[Guess]:
     """The first step: the most promising guess for each of a few wordings and positions."""
     height, width = frame.shape[:2]
     short = min(width, height)
@@ -316,11 +236,11 @@ def _candidates(
         gray_levels(frame, alpha, space, size), *(2 * reach,) * 4, cv2.BORDER_REPLICATE
     )
     unit = short * scale
-    alike: dict[tuple[object, ...], list[_Guess]] = defaultdict(list)
-    for guess in _guesses(width, height, styles):
+    alike: dict[tuple[object, ...], list[Guess]] = defaultdict(list)
+    for guess in all_guesses(width, height, styles):
         align = guess.style.position.anchor[0] if len(guess.lines) > 1 else None
         alike[guess.lines, guess.style.font, guess.em, align].append(guess)
-    best: dict[tuple[str, Position], _Guess] = {}
+    best: dict[tuple[str, Position], Guess] = {}
     for guesses in alike.values():
         template = _template(guesses[0], guesses[0].em * unit)
         scored = _score(gray, guesses, template, unit, reach)
@@ -333,12 +253,12 @@ def _candidates(
 
 
 def _score(
-    gray: Gray, guesses: list[_Guess], template: Template, unit: float, reach: int
-) -> list[_Guess]:
+    gray: Gray, guesses: list[Guess], template: Template, unit: float, reach: int
+) -> list[Guess]:
     """Correlate one template around the place of each guess, all in one stacked image."""
     high, wide = (side + 2 * reach for side in template.ink.shape)
     strips: list[Gray] = []
-    placed: list[_Guess] = []
+    placed: list[Guess] = []
     for guess in guesses:
         y, x = (round(c * unit) - template.border + reach for c in (guess.y, guess.x))
         strip = gray[max(y, 0) : y + high, max(x, 0) : x + wide]
@@ -355,8 +275,8 @@ def _score(
 
 
 def _read(
-    frame: Pixels, alpha: Pixels | None, space: Space, guess: _Guess, *, reach: int = _FINE_REACH
-) -> _Guess:
+    frame: Pixels, alpha: Pixels | None, space: Space, guess: Guess, *, reach: int = _FINE_REACH
+) -> Guess:
     """The second step: fit size and place; the score becomes that of the worst letter."""
     gray, unit, x0, y0 = _closeup(frame, alpha, space, guess)
 
@@ -391,14 +311,14 @@ def _letter(padded: Gray, fit: _Fit, letter: Box) -> float:
     return float(correlate(window, shape, mask).max())
 
 
-def _template(guess: _Guess, em: float) -> Template:
+def _template(guess: Guess, em: float) -> Template:
     align = guess.style.position.anchor[0] if len(guess.lines) > 1 else 0.0
     # Steps of a thousandth keep the cache small and lose nothing.
     return render(guess.lines, guess.style.text, guess.style.font, align, float(f"{em:.3e}"))
 
 
 def _closeup(
-    frame: Pixels, alpha: Pixels | None, space: Space, guess: _Guess
+    frame: Pixels, alpha: Pixels | None, space: Space, guess: Guess
 ) -> tuple[Gray, float, float, float]:
     """The surroundings of a guess: gray, px per shortest side, and where its corner lies."""
     x0, y0, x1, y1 = _surroundings(frame, guess)
@@ -410,7 +330,7 @@ def _closeup(
     return gray_levels(frame[window], part, space, size), short * scale, x0 / short, y0 / short
 
 
-def _surroundings(frame: Pixels, guess: _Guess) -> Box:
+def _surroundings(frame: Pixels, guess: Guess) -> Box:
     height, width = frame.shape[:2]
     short = min(height, width)
     template = _template(guess, REFERENCE_EM)
