@@ -19,6 +19,7 @@ from aiglabel.containers.timed import coded_digest
 from aiglabel.media import ffmpeg as program
 from aiglabel.media import video, video_writing
 from aiglabel.media.video_coding import VideoTarget
+from aiglabel.pipeline import films
 
 KEY = agl.Key(bytes(range(32)))
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "media"
@@ -105,6 +106,39 @@ def test_every_mark_is_found_again_in_every_container(kind, suffix, tmp_path, si
     assert [one.codec for one in was.tracks] == [one.codec for one in now.tracks]
     assert shown(dst) == pytest.approx(shown(src), abs=1e-6)
     assert now.seconds == pytest.approx(was.seconds, abs=0.06)
+
+
+@pytest.fixture
+def coded(monkeypatch):
+    """Films that were coded, by the sound that they got."""
+    transcode, sounds = video.transcode, []
+
+    def counted(*args, audio=None, **options):
+        sounds.append(audio and Path(audio).read_bytes())
+        return transcode(*args, audio=audio, **options)
+
+    monkeypatch.setattr(video, "transcode", counted)
+    return sounds
+
+
+def test_a_sound_that_holds_no_mark_costs_no_second_film(coded, tmp_path):
+    src = put(tmp_path, moving("webm"), "in.webm")  # Opus, 1 s
+    result = agl.embed(src, tmp_path / "out.webm", label=label(), key=KEY, policy=HIDDEN)
+    assert not result.mark("watermark").facts["sound"]["written"]
+    assert len(coded) == 1
+
+
+def test_a_louder_sound_that_holds_goes_into_a_second_film(coded, monkeypatch, tmp_path):
+    # Marked, heard in the film, tried alone; and in the second film.
+    answers = iter([False, True, False, False, False])
+    monkeypatch.setattr(films, "too_little", lambda outcomes: next(answers))
+    src = put(tmp_path, moving("mp4"))
+    result = agl.embed(src, tmp_path / "out.mp4", label=label(), key=KEY, policy=HIDDEN)
+    assert result.complete
+    assert len(coded) == 2
+    assert coded[0] != coded[1]
+    assert next(answers, None) is None
+    assert names(tmp_path) == ["in.mp4", "out.mp4"]
 
 
 @pytest.mark.parametrize("kind", ["path", "str", "bytes", "bytearray", "file"])

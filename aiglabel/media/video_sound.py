@@ -121,3 +121,33 @@ def extract(given: OpenVideo, dst: Path) -> None:
         ["-nostdin", "-y", *arguments], stdin=subprocess.PIPE, stall=24 * 3600.0
     ) as job:
         job.finish()
+
+
+def after_coding(given: OpenVideo, path: Path, container: VideoFormat, dst: Path) -> None:
+    """Write to `dst`, as WAV, what becomes of the sound file `path` in a new film.
+
+    As `video_writing.produce` codes it in place of the film's first sound, without the film.
+
+    Raises
+    ------
+    MediaError
+        The film has no sound, or this one cannot be coded.
+    """
+    new = new_sound(str(path), given)
+    codec = new.instead({}, given.coding, container)[new.index]
+    bitrate = ["-b:a", str(new.bitrate)] if codec != "copy" and new.bitrate else []
+    coded = dst.with_suffix(".mkv")  # which holds every codec
+    ways = [
+        [*new.arguments(), "-map", "0:a:0", "-c:a", codec, *bitrate, "-strict", "-2",
+         "-f", "matroska", f"file:{coded}"],
+        ["-f", "matroska", "-i", f"file:{coded}", "-c:a", "pcm_f32le", "-rf64", "auto",
+         "-f", "wav", f"file:{dst}"],
+    ]  # fmt: skip
+    try:
+        for way in ways:
+            with ffmpeg.running(
+                ["-nostdin", "-y", *way], stdin=subprocess.PIPE, stall=24 * 3600.0
+            ) as job:
+                job.finish()
+    finally:
+        coded.unlink(missing_ok=True)

@@ -19,7 +19,7 @@ from aiglabel.marks import overlay
 from aiglabel.marks.overlay import Caption
 from aiglabel.marks.watermark import MARK, at_least
 from aiglabel.marks.watermark import films as watermark
-from aiglabel.media import sound, video, video_partial
+from aiglabel.media import sound, video, video_partial, video_sound
 from aiglabel.media.sound_coding import Coding
 from aiglabel.media.video_coding import Frame, VideoCoding, VideoTarget
 from aiglabel.media.video_reading import OpenVideo
@@ -27,7 +27,6 @@ from aiglabel.pipeline.files import FileJob, Given, Marked
 from aiglabel.pipeline.job import Clock
 from aiglabel.pipeline.sounds import SoundJob, SoundMarks, SoundSource, too_little
 from aiglabel.policy import Policy
-from aiglabel.signal import audio
 from aiglabel.signal import video as signal
 
 logger = logging.getLogger(__name__)
@@ -98,8 +97,9 @@ class _Film:
             tried = bright, loud
             if marking is not None and marking.changed and not outcomes[-1].written:
                 bright = _stronger(bright, signal.STRENGTHS)
-            if voice and too_little(heard):
-                loud = _stronger(loud, audio.STRENGTHS)
+            if track and voice and too_little(heard):
+                with clock.step("sound"):
+                    loud = track.holding(loud, given, self.fmt)
             if tried == (bright, loud):
                 break
         if refused:
@@ -257,6 +257,20 @@ class _Track:
             self.refused = outcomes
             return None
         return path
+
+    def holding(self, strength: str, given: OpenVideo, fmt: VideoFormat) -> str:
+        """The least strength above one with which the mark outlives coding; the same if none does.
+
+        Sounds are coded in a fraction of the time that their film takes.
+        """
+        path, coded = self.folder / "trial.wav", self.folder / "coded.wav"
+        source = SoundSource(self.coding, file=self.file)
+        for one in self._strengths(strength)[1:]:
+            marks = self.job.write(source, path, self.coding, one)
+            video_sound.after_coding(given, path, fmt, coded)
+            if one and not too_little(self.job.read_back(coded, marks)):
+                return one
+        return strength
 
     def _strengths(self, strength: str) -> list[str | None]:
         known = self.job.strengths(self.coding)
