@@ -13,21 +13,23 @@ from numpy.typing import NDArray
 from aiglabel.errors import PayloadError
 from aiglabel.key import Key
 from aiglabel.signal import image, video
+from aiglabel.signal.camera import Camera, lapped
 
 KEY, OTHER = Key(b"k" * 32), Key(b"o" * 32)
 PAYLOAD = bytes(range(8))
 SHAPE = (360, 640)
+STEP = 3
 Luma = NDArray[np.uint8]
 
 
 def scene(count: int, *, seed: int = 0, shape: tuple[int, int] = SHAPE) -> Iterator[Luma]:
-    """A textured picture of limited range that moves to the right, and a still stripe in it."""
+    """A textured picture of limited range that moves to the left, and a still stripe in it."""
     rng = np.random.default_rng(seed)
     small = rng.normal(size=(shape[0] // 4, shape[1] // 2)).astype(np.float32)
     wide = cv2.resize(cv2.GaussianBlur(small, (0, 0), 2), (2 * shape[1], shape[0]))
     wide = 125 + 60 * wide / np.abs(wide).max() + rng.normal(0, 2, wide.shape)
     for number in range(count):
-        frame = wide[:, 3 * number : 3 * number + shape[1]].copy()
+        frame = wide[:, STEP * number : STEP * number + shape[1]].copy()
         frame[: shape[0] // 6] = wide[: shape[0] // 6, : shape[1]]
         yield np.clip(np.rint(frame), 16, 235).astype(np.uint8)
 
@@ -91,9 +93,10 @@ def test_only_luma_of_a_fine_change_and_no_flicker(film):
     ratios = [10 * np.log10(255**2 / np.square(one, dtype=np.float64).mean()) for one in changes]
     assert min(ratios) > 44
     assert max(np.abs(one).max() for one in changes) <= 12
-    # From frame to frame the change itself changes by a fraction of its strength.
+    # From frame to frame the change itself changes by a fraction of its strength, and goes along
+    # with the picture.
     steps = [
-        np.abs(late - early).mean() / np.abs(early).mean()
+        np.abs(late[:, :-STEP] - early[:, STEP:]).mean() / np.abs(early).mean()
         for early, late in itertools.pairwise(changes)
     ]
     assert max(steps) < 0.5
@@ -102,7 +105,7 @@ def test_only_luma_of_a_fine_change_and_no_flicker(film):
 
 def test_what_was_marked_is_measured():
     marker = video.Marker(SHAPE, PAYLOAD, key=KEY)
-    for cover in scene(25):
+    for cover in itertools.repeat(next(scene(1)), 25):
         frame = cover.copy()
         marker.mark(frame)
     assert len(marker.ratios) == 2
@@ -122,20 +125,64 @@ def test_a_cut_is_followed_at_once():
     assert first > 0.8 * whole
 
 
-@pytest.mark.parametrize("shift", [0, 1, 6])
-def test_what_moves_is_marked_coarsely_and_what_stands_still_finely(shift):
+def textured(width: int = 1200) -> Luma:
     rng = np.random.default_rng(3)
-    wide = np.clip(rng.normal(125, 50, (540, 1200)), 16, 235)
+    wide = np.clip(rng.normal(125, 50, (540, width)), 16, 235)
     wide = cv2.GaussianBlur(wide, (0, 0), 1.6).astype(np.uint8)
-    wide = cv2.convertScaleAbs(wide, alpha=2.2, beta=-150)
-    marker = video.Marker((540, 960), PAYLOAD, key=KEY)
+    return cv2.convertScaleAbs(wide, alpha=2.2, beta=-150)
+
+
+@pytest.mark.parametrize("shift", [0, 1, 6])
+def test_what_stands_still_is_marked_finely_also_where_the_camera_moves(shift):
+    wide, marker = textured(), video.Marker((540, 960), PAYLOAD, key=KEY)
     sides = []
     for number in range(40):
         marker.mark(wide[:, shift * number : shift * number + 960].copy())
         sides.append(marker._side)
     assert sides[0] > 256
-    assert set(sides[:4]) == {sides[0]}
-    assert sides[-1] == (256 if shift else sides[0])
+    assert set(sides) == {sides[0]}
+
+
+def test_what_moves_is_marked_coarsely():
+    wide, marker = textured(), video.Marker((540, 960), PAYLOAD, key=KEY)
+    sides = []
+    for number in range(40):
+        frame = wide[:, :960].copy()
+        # Some of it stands still, and most goes its own ways.
+        frame[:180, :320] = np.roll(frame[:180, :320], 7 * number, 0)
+        frame[180:, 320:] = np.roll(frame[180:, 320:], -5 * number, 0)
+        frame[180:, :320] = np.roll(frame[180:, :320], 4 * number, 1)
+        marker.mark(frame)
+        sides.append(marker._side)
+    assert sides[0] > 256
+    assert sides[-1] == 256
+
+
+@pytest.mark.parametrize(("right", "down"), [(7, 0), (-6, 2), (0, -3), (40, 0)])
+def test_the_mark_goes_with_the_picture(right, down):
+    """A pan is a still picture to a codec; so is the mark in it, far over the first edge too."""
+    rng = np.random.default_rng(8)
+    count, (height, width) = 24, SHAPE
+    large = rng.normal(size=(height + 23 * abs(down), width + 23 * abs(right)))
+    large = cv2.GaussianBlur(large, (0, 0), 3)
+    large = np.clip(125 + 50 * large / large.std(), 16, 235).astype(np.uint8)
+    marker = video.Marker(SHAPE, PAYLOAD, key=KEY)
+    frames, changes = [], []
+    for number in range(count):
+        top = -down * number if down <= 0 else down * (count - 1 - number)
+        left = -right * number if right <= 0 else right * (count - 1 - number)
+        frame = large[top : top + height, left : left + width].copy()
+        cover = frame.astype(np.int16)
+        marker.mark(frame)
+        frames.append(frame)
+        changes.append(frame - cover)
+    for early, late in itertools.pairwise(changes):
+        before, now = lapped(early, late, right, down)
+        assert np.abs(now - before).mean() < 0.5 * np.abs(early).mean()
+    assert found(frames)[0].payload == PAYLOAD
+    # Turned over, cut to a part and thinned out, it goes the other way, and in longer steps.
+    part = [np.ascontiguousarray(frame[:, ::-1][60:, 80:]) for frame in frames[::2]]
+    assert found(part, effort="full")[0].payload == PAYLOAD
 
 
 @pytest.mark.parametrize("level", [16, 235])
@@ -238,3 +285,47 @@ def test_frames_of_another_size_are_left_out():
 def test_nothing_seen_nothing_said():
     with pytest.raises(ValueError, match="no frame"):
         video.Viewer().found([KEY], effort="quick")
+
+
+@pytest.mark.parametrize(("bits", "shape"), [(8, (540, 960)), (8, (1080, 1920)), (10, (360, 640))])
+def test_the_camera_is_followed(bits, shape):
+    rng = np.random.default_rng(4)
+    large = cv2.GaussianBlur(rng.normal(size=(shape[0] + 200, shape[1] + 600)), (0, 0), 4)
+    large = np.clip(125 + 50 * large / large.std(), 0, 255) * (1 << (bits - 8))
+    large = large.astype(np.uint8 if bits == 8 else np.uint16)
+    camera = Camera(1 << (bits - 8))
+    for number in range(60):
+        left, top = 10 * number, round(60 + 60 * np.sin(number / 8))
+        camera.see(large[top : top + shape[0], left : left + shape[1]])
+        assert camera.cut == (number == 0)
+        right, down = camera.place
+        assert right == pytest.approx(-left, abs=2)
+        assert down == pytest.approx(60 - top, abs=2)
+    camera.see(large[::-1, ::-1][: shape[0], : shape[1]])
+    assert camera.cut
+    assert camera.place == (0, 0)
+
+
+def test_no_camera_moves_where_nothing_goes_on():
+    rng = np.random.default_rng(5)
+    camera = Camera()
+    for level in range(100, 130):
+        camera.see(np.full(SHAPE, level, np.uint8))
+        camera.see(np.clip(rng.normal(level, 8, SHAPE), 0, 255).astype(np.uint8))
+        assert camera.place == (0, 0)
+
+
+@pytest.mark.parametrize("shape", [(1, 2), (16, 20_000), (3000, 1), (40, 40)])
+def test_cameras_of_any_shape(shape):
+    rng, camera = np.random.default_rng(6), Camera()
+    for _ in range(3):
+        camera.see(rng.integers(0, 256, shape, np.uint8))
+    assert all(np.isfinite(camera.place))
+
+
+def test_views_of_what_two_planes_both_show():
+    plane = np.arange(30).reshape(5, 6)
+    before, now = lapped(plane, plane, 2, -1)
+    assert before.tolist() == plane[1:, :4].tolist()
+    assert now.tolist() == plane[:4, 2:].tolist()
+    assert lapped(plane, plane, 9, 0)[0].size == 0

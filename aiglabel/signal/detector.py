@@ -113,10 +113,16 @@ def search(
     return findings
 
 
-def again(luma: NDArray[Any], finding: Finding) -> float:
-    """Statistic of a message that was read, in a plane (H, W) of the same shape, at the same place.
+def again(luma: NDArray[Any], finding: Finding) -> tuple[float, float]:
+    """Statistics of a message that was read, in a plane (H, W) of the same shape.
 
-    The message and the place are known, so it is that of chance, standard normal, where no mark is.
+    Returns
+    -------
+    here : float
+        At the same place. As that and the message are known, it is that of chance, standard normal,
+        where no mark is.
+    elsewhere : float
+        Where the tile fits best, wherever it begins: the highest of some thousand such numbers.
     """
     if finding.sighting is None or finding.word is None:
         raise ValueError("there is no payload, so nothing to look for")
@@ -125,8 +131,11 @@ def again(luma: NDArray[Any], finding: Finding) -> float:
         laid = Laid(whitening.whitened(_resized(luma, view.laid.white)), np.eye(2), np.zeros(2))
     else:
         laid = sync.lay(_resized(luma, view.plane.luma), view.laid.matrix)
-    carrier = tile.carrier(finding.key)
-    return float(carrier.soft(sync.values(laid.spectrum(), peak)) @ finding.word)
+    carrier, spectrum = tile.carrier(finding.key), laid.spectrum()
+    here = float(carrier.soft(sync.values(spectrum, peak)) @ finding.word)
+    whole = tile.posed(tile.synthesise(tile.gains() * carrier.signs(finding.word)), peak.pose)
+    fits = np.fft.irfft2(spectrum * np.fft.rfft2(whole).conj(), s=whole.shape)
+    return here, float(fits.max() / max(float(fits.std()), 1e-12))
 
 
 def _resized(luma: NDArray[Any], like: Float) -> Float:

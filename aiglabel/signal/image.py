@@ -224,8 +224,9 @@ def mark(
             break
     assert best is not None
     marking, side, host, lay = best
-    marked = pixels.add(rgb, marking.residual, shares)
-    return Marked(marked, marking.statistic, limit, side, lay, (host, host + marking.residual))
+    residual = marking.residual
+    marked = pixels.add(rgb, residual, shares)
+    return Marked(marked, marking.statistic, limit, side, lay, (host, host + residual))
 
 
 def detect(

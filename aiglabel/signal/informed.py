@@ -87,7 +87,10 @@ class Marking:
 
     Attributes
     ----------
-    residual : float32, shape (h, w)
+    tile : float32, shape (SIDE, SIDE)
+        What repeats over the frame, as strong as it is to be.
+    visible : float32, shape (h, w)
+        Share of it that each place gets.
     statistic : float
         Of the message after the simulated attack; see `statistics`.
     kept : float
@@ -97,10 +100,26 @@ class Marking:
         the picture's own detail.
     """
 
-    residual: Float
+    tile: Float
+    visible: Float
     statistic: float
     kept: float
     fragile: bool
+
+    @property
+    def residual(self) -> Float:
+        """What is to be added, shape (h, w)."""
+        return self.reaching(0)
+
+    def reaching(self, rim: int) -> Float:
+        """The same, so many samples further on every side than the frame: (h + 2 rim, w + 2 rim).
+
+        What lies there is marked as the edge of the frame is.
+        """
+        around: Any = cv2.copyMakeBorder(self.visible, *(rim,) * 4, cv2.BORDER_REPLICATE)
+        plane = tile.spread(np.roll(self.tile, (rim, rim), (0, 1)), around.shape)
+        plane *= around
+        return plane
 
 
 def marking(
@@ -132,20 +151,22 @@ def marking(
     if opacity is not None:
         visible *= opacity
     nominal = tile.gains() * signs
-    unit = _laid(nominal, lay, host.shape) * visible
+    unit = tile.spread(_laid(nominal, lay), host.shape) * visible
     root = math.sqrt(host.size) * coarseness
     long = math.log2(max(max(host.shape) / (2 * min(host.shape)), 1))
     margin = strength.margin * (1 + _LARGER * _room(root) + _LONGER * long)
     softest, loudest = _amplitudes(unit, strength, root, spent)
     if loudest == 0:  # nowhere to put a mark
-        return Marking(np.zeros_like(host), 0.0, 0.0, fragile=False)
+        nothing = np.zeros((tile.SIDE, tile.SIDE), np.float32)
+        return Marking(nothing, visible, 0.0, 0.0, fragile=False)
     own, reach = _projections(detail, variance, unit, signs, lay)
     gains = _water_fill(own, reach * np.float32(math.sqrt(softest * loudest)))
     quality = _jpeg_quality(coarseness)
     attacked = _after_jpeg(host + np.float32(math.sqrt(softest * loudest)) * unit, quality)
     spectrum = whitening.flattened(tile.fold(whitening.whitened(attacked)))
     gains *= _shares(sync.values(spectrum, lay) * signs)
-    unit = _laid(nominal * gains, lay, host.shape) * visible
+    one = _laid(nominal * gains, lay)
+    unit = tile.spread(one, host.shape) * visible
     softest, loudest = _amplitudes(unit, strength, root, spent)
     amplitude, left, weak = math.sqrt(softest * loudest), 0.0, 0.0
     for step in range(_STEPS):
@@ -161,13 +182,16 @@ def marking(
         if _NEAR[0] < change < _NEAR[1]:
             break
     kept = change * weak * ratio / margin
-    return Marking(np.float32(amplitude) * unit, left, kept, fragile=weak >= 1)
+    return Marking(np.float32(amplitude) * one, visible, left, kept, fragile=weak >= 1)
 
 
-def _laid(values: Float, lay: Peak, shape: tuple[int, ...]) -> Float:
-    """The tile with these coefficients, laid out over a frame."""
+def _laid(values: Float, lay: Peak) -> Float:
+    """The tile with these coefficients, as it lies in the corner of a frame."""
     one = tile.posed(tile.synthesise(values), lay.pose)
-    return tile.spread(np.roll(one, (int(lay.down), int(lay.right)), (0, 1)), shape)
+    down, right = int(lay.down), int(lay.right)
+    if (down, right) == (lay.down, lay.right):
+        return np.roll(one, (down, right), (0, 1))
+    return whitening.shifted_tile(np.fft.rfft2(one).astype(np.complex64), -lay.down, -lay.right)
 
 
 def _amplitudes(unit: Float, strength: Strength, root: float, spent: float) -> tuple[float, float]:

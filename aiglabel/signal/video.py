@@ -1,18 +1,20 @@
 """Blind DWT watermark of films: that of pictures, ``aiglabel.dwt.2``, in every frame alike.
 
-Marking adds the tile of `signal.image` to the luma, at one place for the whole film: codecs carry
-it from frame to frame, and all frames say the same when they are added up (Kalker, Depovere,
-Haitsma and Maes 1999). Its strength follows the pictures, a few times a second; in between it
-fades, so that nothing flickers and no window of it stays behind. What is computed is small: the
-canonical frame; a full frame costs one addition.
+Marking adds the tile of `signal.image` to the luma, at one place of the scene, also where the
+camera moves (`camera`): codecs carry it from frame to frame along with the picture, and all frames
+say the same when they are added up (Kalker, Depovere, Haitsma and Maes 1999). Its strength follows
+the pictures, a few times a second; in between it fades, so that nothing flickers and no window of
+it stays behind. What is computed is small: the canonical frame; a full frame costs one addition.
 
-Detection whitens frames, adds them up, and looks at the sum as at one picture: the mark stays while
-the scene, where it moves, becomes noise. A single frame is a picture with the mark in it.
+Detection whitens frames, follows the camera, adds them up, and looks at the sum as at one picture:
+the mark stays while what moves in the scene becomes noise. A single frame is a picture with the
+mark in it.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -24,6 +26,7 @@ from numpy.typing import NDArray
 from aiglabel.key import Key
 from aiglabel.signal import detector, frame, image, whitening
 from aiglabel.signal.budget import EFFORTS
+from aiglabel.signal.camera import Camera, lapped
 from aiglabel.signal.detector import Finding
 from aiglabel.signal.video_marker import (
     DEFAULT_STRENGTH,
@@ -51,6 +54,10 @@ _GREY = 24.0
 # Correlation with a message that was read elsewhere from which a piece of time carries it, standard
 # deviations of chance.
 _CARRIES = 4.0
+# The same at any other place, of which there are thousands.
+_CARRIES_MOVED = 6.5
+# Share of the frame that may have gone out of sight before frames are added up anew.
+_FAR = 0.3
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -69,18 +76,46 @@ class Detection(image.Detection):
 
 @dataclass(eq=False)
 class _Piece:
-    """Frames of one piece of time, added up; it ends where the next one begins."""
+    """Frames of one piece of time, added up; it ends where the next one begins.
+
+    Twice: as they are, and moved to where the picture was when the shot began. The second is None
+    while it is the same. `stretch` numbers those that were moved to the same place.
+    """
 
     begin: float
     latest: float
     end: float
-    frames: int
+    stretch: int
     white: Float
+    followed: Float | None = None
+    frames: int = 0
+
+    def add(self, white: Float, moved: tuple[int, int]) -> None:
+        """Add a frame whose picture has moved by so many samples, (right, down)."""
+        if any(moved) and self.followed is None:
+            self.followed = self.white.copy()
+        self.white += white
+        if self.followed is not None:
+            before, now = lapped(self.followed, white, *moved)
+            before += now
+        self.frames += 1
 
     def join(self, later: _Piece) -> None:
         self.latest, self.end = later.latest, later.end
-        self.frames += later.frames
+        if self.stretch != later.stretch:
+            if later.frames > self.frames:
+                self.stretch, self.followed = later.stretch, later.still
+            else:
+                self.followed = self.still.copy()
+        elif self.followed is not None or later.followed is not None:
+            self.followed = self.still + later.still
         self.white += later.white
+        self.frames += later.frames
+
+    @property
+    def still(self) -> Float:
+        """The sum of frames moved to where the picture was."""
+        return self.white if self.followed is None else self.followed
 
 
 class Viewer:
@@ -94,6 +129,10 @@ class Viewer:
         self._length = _PIECE_S
         self._plain: Float | None = None
         self._scale = 1.0
+        self._camera = Camera()
+        # Where the picture was, samples, in the stretch that is being added up; and its number.
+        self._home = (0.0, 0.0)
+        self._stretch = self._stretches = 0
 
     @property
     def frames(self) -> int:
@@ -113,40 +152,55 @@ class Viewer:
             return  # of another size: it cannot be added, and no film of ours has any
         else:
             self._plain += plain
-        if self._pieces:
-            last = self._pieces[-1]
-            gap = time - last.latest
+        moved = self._moved(plain)
+        last = self._pieces[-1] if self._pieces else None
+        gap = time - last.latest if last else 0.0
+        if last:
             last.end = time
-            if time - last.begin < self._length:
-                last.join(_Piece(time, time, time + gap, 1, detail))
-                return
+        if last and last.stretch == self._stretch and time - last.begin < self._length:
+            last.latest, last.end = time, time + gap
         else:
-            gap = 0.0
-        self._pieces.append(_Piece(time, time, time + gap, 1, detail))
-        if len(self._pieces) > _PIECES:
+            last = _Piece(time, time, time + gap, self._stretch, np.zeros_like(detail))
+            self._pieces.append(last)
+        last.add(detail, moved)
+        while len(self._pieces) > _PIECES:
             for early, late in zip(self._pieces[::2], self._pieces[1::2], strict=False):
                 early.join(late)
             self._pieces = self._pieces[::2]
             self._length *= 2
 
+    def _moved(self, plain: Float) -> tuple[int, int]:
+        """How far the picture has moved since the shot began, (right, down), whole samples."""
+        self._camera.see(plain)
+        if self._camera.cut:
+            self._home, self._stretch = (0.0, 0.0), 0
+        place = self._camera.place
+        right, down = (round(now - then) for now, then in zip(place, self._home, strict=True))
+        if max(abs(right) / plain.shape[1], abs(down) / plain.shape[0]) <= _FAR:
+            return right, down
+        # Too little is left of what was seen; what follows is added up by itself.
+        self._stretches += 1
+        self._home, self._stretch = place, self._stretches
+        return 0, 0
+
     def found(self, keys: Sequence[Key], *, effort: str) -> list[Detection]:
         """Look for the marks of `keys` in all that was seen; one answer a key.
 
-        First in the sum of all frames, then in their mean: where nothing moves, it is what the mark
-        was fitted to. Where neither shows one, in every piece of time by itself.
+        First in the sums of all frames, moved to where the picture was and as they are, then in
+        their mean: where nothing moves, it is what the mark was fitted to. Where none shows one, in
+        every piece of time by itself.
         """
         if not self._pieces or self._plain is None:
             raise ValueError("no frame was seen")
-        whole = np.sum([piece.white for piece in self._pieces], axis=0)
-        mean = self._plain / np.float32(self.frames)
         quick, budget = EFFORTS["quick"], EFFORTS[effort]
-        looks = 2 + _PIECES
-        found = [Finding(key, 0.0) for key in keys]
-        tries = [(whole, quick), (mean, quick)]
+        looks = 3 + 2 * _PIECES
+        wholes, pieces = self._wholes(), self._pieces if len(self._pieces) > 1 else []
+        tries = [(plane, quick) for plane in wholes]
         if budget.octaves:
-            tries += [(whole, budget), (mean, budget)]
-        if len(self._pieces) > 1:
-            tries += [(piece.white, quick) for piece in self._pieces]
+            tries += [(plane, budget) for plane in wholes]
+        tries += [(piece.still, quick) for piece in pieces]
+        tries += [(piece.white, quick) for piece in pieces if piece.followed is not None]
+        found = [Finding(key, 0.0) for key in keys]
         for plane, how in tries:
             open_ = [at for at, one in enumerate(found) if one.payload is None]
             if not open_:
@@ -156,6 +210,20 @@ class Viewer:
                 if answer.payload is not None or answer.pilots > found[at].pilots:
                     found[at] = answer
         return [self._stated(one, len(keys) * looks) for one in found]
+
+    def _wholes(self) -> list[Float]:
+        """The sum of the frames of the longest stretch, that of all frames, and their mean."""
+        assert self._plain is not None
+        whole = np.sum([piece.white for piece in self._pieces], axis=0)
+        wholes = [whole, self._plain / np.float32(self.frames)]
+        if any(piece.followed is not None for piece in self._pieces):
+            lengths = Counter[int]()
+            for piece in self._pieces:
+                lengths[piece.stretch] += piece.frames
+            [(longest, _)] = lengths.most_common(1)
+            those = [piece.still for piece in self._pieces if piece.stretch == longest]
+            wholes.insert(0, np.sum(those, axis=0))
+        return wholes
 
     def _stated(self, found: Finding, tries: int) -> Detection:
         assert self._plain is not None
@@ -168,13 +236,20 @@ class Viewer:
         spans: list[tuple[float, float]] = []
         joins = False
         for piece in self._pieces:
-            there = detector.again(_grey(piece.white), found) >= _CARRIES
+            there = _carries(piece, found)
             if there and joins:
                 spans[-1] = spans[-1][0], piece.end
             elif there:
                 spans.append((piece.begin, piece.end))
             joins = there
         return tuple((round(begin, 3), round(end, 3)) for begin, end in spans)
+
+
+def _carries(piece: _Piece, found: Finding) -> bool:
+    """Whether a piece of time carries a message that was read elsewhere."""
+    planes = [piece.still] if piece.followed is None else [piece.still, piece.white]
+    seen = [detector.again(_grey(plane), found) for plane in planes]
+    return any(here >= _CARRIES or moved >= _CARRIES_MOVED for here, moved in seen)
 
 
 def _reduced(y: Luma) -> Float:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
 import cv2
 import numpy as np
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 from aiglabel.errors import PayloadError
 from aiglabel.key import Key
 from aiglabel.signal import code, frame, image, informed, tile, whitening
+from aiglabel.signal.camera import Camera, lapped
 from aiglabel.signal.informed import Marking, Strength
 from aiglabel.signal.sync import Peak
+from aiglabel.signal.video_sheet import RIM, Sheet, shifted
 
 Float = NDArray[np.float32]
 Luma = NDArray[np.uint8] | NDArray[np.uint16]
@@ -33,17 +36,14 @@ LEAST_SIDE: Final = image.LEAST_SIDE
 _SIDES = (256, 384, 512)
 # Correlation of a scene's details with those it began with, below which it is not still.
 _STILL = 0.6
+# Share of the frame that is still in sight, below which details of a later frame are compared.
+_LAPPED = 0.7
 # Share of the wanted margin at which no finer frame is tried.
 _ENOUGH = 0.75
 # Frames from one look at the pictures to the next; that fading then takes; and a step of it.
 _REFRESH, _FADE, _STEP = 24, 12, 4
-# Side of the thumbnails that show a cut, and mean difference, in grey levels, from which it is one.
-_THUMBNAIL = (64, 36)
-_CUT = 14.0
 # Grey levels of 8 bits that luma of limited range has between black and white.
 _LIMITED = 219.0
-# Parts of a level in which a change is resized; a power of two.
-_PARTS = 4
 
 
 class Marker:
@@ -82,12 +82,11 @@ class Marker:
         self._strength = (
             strength if isinstance(strength, Strength) else STRENGTHS[strength or DEFAULT_STRENGTH]
         )
-        self._size = shape[::-1]
+        self._shape = shape
         self._root = math.sqrt(shape[0] * shape[1])
         self._sides = [side for side in _SIDES if side <= self._root] or [
             frame.sides_to_mark(shape)[0]
         ]
-        self._bits = bits
         # A grey level of 8 bits, and black, in the film's own scale.
         self._level = float(1 << (bits - 8))
         self._unit, self._black = (1.0, 0.0) if full else (_LIMITED / 255, 16 * self._level)
@@ -98,12 +97,14 @@ class Marker:
         self._shown: Float | None = None
         self._to: Float | None = None
         self._left = 0
-        self._more: NDArray[Any] | None = None
-        self._less: NDArray[Any] | None = None
-        self._thumbnail: NDArray[Any] | None = None
+        self._sheet = Sheet(shape, bits=bits, unit=self._unit)
+        self._camera = Camera(self._level)
+        # Where the picture was when it was looked at, (right, down), pixels.
+        self._looked = (0.0, 0.0)
         self._cut, self._age = True, _REFRESH
-        # Details of the scene as it began, while its marks are finer than usual.
+        # Details of the scene as it began, while its marks are finer than usual; and where it was.
         self._scene: Float | None = None
+        self._began = (0.0, 0.0)
         self.ratios: list[float] = []
         """Peak signal-to-noise ratios of luma, dB, of the frames that were looked at."""
         self.largest = 0.0
@@ -111,9 +112,9 @@ class Marker:
 
     def mark(self, y: Luma) -> None:
         """Mark the next frame in place: luma (height, width), uint8 or uint16."""
-        self._cut |= self._differs(y)
-        # Where everything changes with every frame, nothing would be gained by keeping up.
-        looks = self._age >= (_STEP if self._cut else _REFRESH)
+        self._camera.see(y)
+        self._cut |= self._camera.cut
+        looks = self._age >= self._wait
         if looks:
             self._look(y)
         elif self._age == _STEP and self._scene is not None:
@@ -121,24 +122,24 @@ class Marker:
         if self._left and self._age % _STEP == 0:
             self._fade()
         self._age += 1
-        if self._more is None or self._less is None:
-            return
         before = y.copy() if looks else None
-        cv2.add(y, self._more, dst=y)
-        cv2.subtract(y, self._less, dst=y)
-        if self._bits not in (8, 16):
-            cv2.min(y, self._white, dst=y)
-        if before is not None:
+        if self._sheet.add(y, self._moved) and before is not None:
             self.ratios.append(float(cv2.PSNR(before, y, R=self._white)))
             self.largest = max(self.largest, float(cv2.norm(before, y, cv2.NORM_INF)))
 
-    def _differs(self, y: Luma) -> bool:
-        """Whether a frame shows something else than the one before."""
-        small = cv2.resize(y, _THUMBNAIL, interpolation=cv2.INTER_NEAREST)
-        last, self._thumbnail = self._thumbnail, small
-        if last is None:
-            return True
-        return bool(cv2.norm(small, last, cv2.NORM_L1) >= _CUT * small.size * self._level)
+    @property
+    def _wait(self) -> int:
+        """How many frames the next look comes after the last."""
+        if self._side is None:  # there was nothing to be marked
+            return 0 if self._cut else _STEP
+        # Where everything changes with every frame, nothing would be gained by keeping up.
+        return _STEP if self._cut or self._sheet.is_beyond(self._moved) else _REFRESH
+
+    @property
+    def _moved(self) -> tuple[int, int]:
+        """How far the picture has moved since it was looked at, (right, down), pixels."""
+        right, down = self._camera.place
+        return round(right - self._looked[0]), round(down - self._looked[1])
 
     def _look(self, y: Luma) -> None:
         """Compute what is to be added to frames like this one."""
@@ -146,31 +147,50 @@ class Marker:
         if self._cut and self._side is not None and self._age <= _STEP:
             self._settle(plane)  # cut after cut is movement
         elif self._cut or self._side is None:
+            self._looked = self._camera.place
             self._to, self._side = self._best(plane)
             self._shown, self._left = self._to, 1
             fine = self._side not in (None, self._sides[0])
-            self._scene = self._details(plane) if fine else None
+            self._scene, self._began = self._details(plane) if fine else None, self._looked
         elif not self._follow(plane):
-            self._to = self._marking(plane, self._side).residual
+            assert self._shown is not None
+            coarseness = self._root / self._side
+            self._shown = shifted(self._shown, *(one / coarseness for one in self._moved))
+            self._looked = self._camera.place
+            self._to = self._marking(plane, self._side).reaching(RIM)
             self._left = _FADE // _STEP
         self._cut, self._age = False, 0
 
     def _details(self, plane: Luma) -> Float:
         details: Float = whitening.details(self._host(plane, self._sides[0]))[0]
-        details /= max(float(np.linalg.norm(details)), 1e-9)
         return details
 
     def _follow(self, plane: Luma) -> bool:
         """Mark a scene coarsely that was marked finely, as if it were still, and is not."""
-        if self._scene is None or float(np.vdot(self._details(plane), self._scene)) >= _STILL:
+        if self._scene is None or self._still(self._details(plane)):
             return False
         self._settle(plane)
         return True
 
+    def _still(self, details: Float) -> bool:
+        """Whether the scene is what it was, seen from where the camera is now."""
+        assert self._scene is not None
+        place, scale = self._camera.place, self._sides[0] / self._root
+        right, down = (
+            round((now - then) * scale) for now, then in zip(place, self._began, strict=True)
+        )
+        before, now = lapped(self._scene, details, right, down)
+        norms = float(np.linalg.norm(before) * np.linalg.norm(now))
+        still = float((before * now).sum()) >= _STILL * norms
+        if now.size < _LAPPED * details.size:  # soon nothing would be left to be compared
+            self._scene, self._began = details, place
+        return still
+
     def _settle(self, plane: Luma) -> None:
         """Mark coarsely from now on."""
         self._side, self._scene = self._sides[0], None
-        self._to = self._marking(plane, self._side).residual
+        self._looked = self._camera.place
+        self._to = self._marking(plane, self._side).reaching(RIM)
         self._shown, self._left = self._to, 1
 
     def _best(self, plane: Luma) -> tuple[Float, int | None]:
@@ -178,10 +198,10 @@ class Marker:
         tried: list[tuple[Marking, int]] = []
         for side in self._sides:
             tried.append((self._marking(plane, side), side))
-            if tried[-1][0].kept >= _ENOUGH or not tried[-1][0].residual.any():
+            if tried[-1][0].kept >= _ENOUGH or not tried[-1][0].tile.any():
                 break
         marking, side = max(tried, key=lambda one: one[0].kept)
-        return marking.residual, side if marking.residual.any() else None
+        return marking.reaching(RIM), side if marking.tile.any() else None
 
     def _host(self, plane: Luma, side: int) -> Float:
         """The canonical frame, in grey levels of 255."""
@@ -195,9 +215,13 @@ class Marker:
         host = self._host(plane, side)
         if self._lay is None:
             self._lay = image.choose_lay(host, self._payload, self._key)
+        coarseness = self._root / side
+        # The mark goes with the picture, as if it were painted there.
+        right, down = (place / coarseness for place in self._looked)
+        lay = replace(self._lay, down=self._lay.down + down, right=self._lay.right + right)
         return informed.marking(
-            host, None, self._word, tile.carrier(self._key), self._lay, self._strength,
-            coarseness=self._root / side,
+            host, None, self._word, tile.carrier(self._key), lay, self._strength,
+            coarseness=coarseness,
         )  # fmt: skip
 
     def _fade(self) -> None:
@@ -206,19 +230,4 @@ class Marker:
         assert self._to is not None
         self._shown = self._shown + (self._to - self._shown) * np.float32(1 / self._left)
         self._left -= 1
-        if not self._shown.any():
-            self._more = self._less = None
-            return
-        # In parts of a level around the middle of the type; then whole levels, up and down apart:
-        # sums that are rounded with every frame would differ from frame to frame.
-        kind, middle = (np.uint8, 128) if self._bits == 8 else (np.uint16, 1 << 15)
-        coded = np.rint(self._shown * np.float32(self._unit * self._level * _PARTS))
-        coded += np.float32(middle)
-        np.clip(coded, 0, np.iinfo(kind).max, out=coded)
-        full: Any = cv2.resize(coded.astype(kind), self._size, interpolation=cv2.INTER_CUBIC)
-        half = _PARTS // 2
-        more: Any = cv2.subtract(full, float(middle - half))
-        less: Any = cv2.subtract(float(middle + half), full)
-        shift = _PARTS.bit_length() - 1
-        self._more = np.right_shift(more, shift, out=more)
-        self._less = np.right_shift(less, shift, out=less)
+        self._sheet.draw(self._shown)
