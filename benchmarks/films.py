@@ -86,11 +86,12 @@ def _of(path: Path) -> list[Clip]:
 
 def _panned(name: str, folder: Path) -> tuple[list[str], str]:
     """Return the input and the filter of a slow way over a mosaic of photographs."""
-    still = folder / "still.png"
+    still = folder / "still.ppm"
     Image.fromarray(pictures.mosaic(_PANNED[name])).save(still)
     return (
-        ["-loop", "1", "-framerate", "25", "-i", str(still)],
-        "crop=1280:720:x='2*n':y='40+30*sin(n/9)'",
+        ["-framerate", "25", "-i", str(still)],
+        # Repeated by the filter, it is decoded once.
+        "loop=loop=-1:size=1,crop=1280:720:x='2*n':y='40+30*sin(n/9)'",
     )
 
 

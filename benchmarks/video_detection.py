@@ -33,6 +33,7 @@ JOBS = 130
 _QUICK_SECONDS = 12.0  # and what a window that was begun still takes
 _FRAMES, _APART = (5, 25), 1 / 12
 _SHAPE = (360, 640)
+_EFFORT = "full"
 _TURNS, _SCALES = (-20.0, 20.0), (0.6, 1.4)
 
 
@@ -61,7 +62,7 @@ def job(clips: list[Clip], number: int, *, keys: int, until: float = np.inf) -> 
         viewer = video.Viewer()
         for at, frame in enumerate(frames):
             viewer.see(frame, at * _APART)
-        for found in viewer.found(drawn, effort="full"):
+        for found in viewer.found(drawn, effort=_EFFORT):
             margin = found.statistic / found.threshold
             looks.append(Look(kind, name, margin, found.present, found.payload is not None))
     return looks

@@ -344,6 +344,7 @@ def test_false_positives_are_looked_for_everywhere(monkeypatch: pytest.MonkeyPat
     assert max(look.margin for look in looks) < 1
     assert detection.job(pictures.bundled(), 0, until=0) == []
     monkeypatch.setattr(detection, "_JOBS", 1)
+    monkeypatch.setattr(detection, "job", lambda *args, **kwargs: looks)
     with ThreadPoolExecutor(1) as workers:
         found = detection.run(full=False, media=None, workers=workers)
     assert found.tables[0].rows[-1]["detections"] == 8
@@ -354,8 +355,8 @@ def test_timing_suites_fill_their_tables(
     cover: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pictures, "large", lambda folder: ("astronaut", cover))
-    monkeypatch.setattr(pipeline, "_rounds", lambda *args, **kwargs: 2)
-    monkeypatch.setattr(throughput, "_rounds", lambda *args, **kwargs: 2)
+    monkeypatch.setattr(pipeline, "_rounds", lambda *args, **kwargs: 1)
+    monkeypatch.setattr(throughput, "_rounds", lambda *args, **kwargs: 1)
     alone, growth, threads, peaks = throughput.run(full=False, media=None, sizes=(0.05, 0.1)).tables
     assert [row["step"] for row in alone.rows][2:5] == [
         throughput.EMBED, throughput.MARKED, throughput.UNMARKED,
@@ -697,12 +698,12 @@ def test_timing_of_sound_fills_its_tables(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(audio_throughput, "_USUAL", "tiny")
     monkeypatch.setattr(audio_throughput, "_USUAL_LENGTH", 2.0)
     monkeypatch.setattr(audio_throughput, "_ROUNDS", 1)
-    monkeypatch.setattr(audio_throughput, "MEMORY_LENGTHS", (2.0, 4.0))
-    monkeypatch.setattr(audio_throughput, "FILE_LENGTHS", (8.0, 16.0))
+    monkeypatch.setattr(audio_throughput, "MEMORY_LENGTHS", (1.0, 2.0))
+    monkeypatch.setattr(audio_throughput, "FILE_LENGTHS", (2.0, 4.0))
     found = audio_throughput.run(full=True, media=None, lengths=(1.0, 2.0))
     formats, lengths, growth, peaks, files = found.tables
     assert [(row["s"], row["step"]) for row in files.rows] == [
-        (8.0, "label"), (8.0, "verify"), (16.0, "label"), (16.0, "verify"),
+        (2.0, "label"), (2.0, "verify"), (4.0, "label"), (4.0, "verify"),
     ]  # fmt: skip
     assert [row["step"] for row in formats.rows] == [
         *audio_throughput._FLOORS, "plain encoding, FLAC", "plain encoding, MP3",
@@ -844,11 +845,13 @@ def test_timing_of_films_fills_its_tables(film: Path, monkeypatch: pytest.Monkey
         memory.of_command([sys.executable, "-c", "raise SystemExit(3)"])
 
 
-def test_no_mark_is_seen_in_films_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_mark_is_seen_in_films_where_there_is_none(
+    film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(video_detection, "_FRAMES", (4, 5))
     monkeypatch.setattr(video_detection, "_SHAPE", (144, 256))
-    monkeypatch.setattr(films, "_LENGTH", 1.0)
-    clips = films.clips(None)[:1]
+    monkeypatch.setattr(video_detection, "_EFFORT", "quick")
+    clips = [films.Clip("film", films.PROMISED, film, seconds=1.0)]
     looks = video_detection.job(clips, 0, keys=1)
     kinds = [look.kind for look in looks]
     assert {kind: kinds.count(kind) for kind in kinds} == {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -91,8 +92,10 @@ class _Film:
                 film, notes = self._transcoded(given, caption, marking, voice)
             with clock.step("read back"):
                 made = video.look(film, limits=self.job.limits)
-                outcomes = self._read_back(made, caption, marking)
-                heard = track.read_back(made) if track else []
+                with ThreadPoolExecutor(1) as beside:
+                    listening = beside.submit(track.read_back, made) if track else None
+                    outcomes = self._read_back(made, caption, marking)
+                    heard = listening.result() if listening else []
             loud = (track and track.strength) or loud
             tried = bright, loud
             if marking is not None and marking.changed and not outcomes[-1].written:
