@@ -287,23 +287,41 @@ def test_nothing_seen_nothing_said():
         video.Viewer().found([KEY], effort="quick")
 
 
+@pytest.mark.parametrize("sparing", [False, True])
 @pytest.mark.parametrize(("bits", "shape"), [(8, (540, 960)), (8, (1080, 1920)), (10, (360, 640))])
-def test_the_camera_is_followed(bits, shape):
+def test_the_camera_is_followed(bits, shape, sparing):
     rng = np.random.default_rng(4)
     large = cv2.GaussianBlur(rng.normal(size=(shape[0] + 200, shape[1] + 600)), (0, 0), 4)
     large = np.clip(125 + 50 * large / large.std(), 0, 255) * (1 << (bits - 8))
     large = large.astype(np.uint8 if bits == 8 else np.uint16)
-    camera = Camera(1 << (bits - 8))
+    camera = Camera(1 << (bits - 8), sparing=sparing)
     for number in range(60):
         left, top = 10 * number, round(60 + 60 * np.sin(number / 8))
         camera.see(large[top : top + shape[0], left : left + shape[1]])
         assert camera.cut == (number == 0)
         right, down = camera.place
-        assert right == pytest.approx(-left, abs=2)
-        assert down == pytest.approx(60 - top, abs=2)
+        assert right == pytest.approx(-left, abs=3)
+        assert down == pytest.approx(60 - top, abs=3)
     camera.see(large[::-1, ::-1][: shape[0], : shape[1]])
     assert camera.cut
     assert camera.place == (0, 0)
+
+
+def test_a_steady_camera_is_looked_at_now_and_then(monkeypatch):
+    rng = np.random.default_rng(7)
+    wide = cv2.GaussianBlur(rng.normal(125, 200, (360, 1000)), (0, 0), 4)
+    wide = np.clip(wide, 0, 255).astype(np.uint8)
+    looks, look = [], Camera._look
+    monkeypatch.setattr(Camera, "_look", lambda self, y: looks.append(1) or look(self, y))
+    camera, places = Camera(sparing=True), []
+    for number in range(40):
+        left = 5 * min(number, 30)  # it stops
+        camera.see(wide[:, left : left + 640])
+        places.append(camera.place[0])
+        assert camera.place[0] == pytest.approx(-left, abs=16 if 30 < number < 34 else 2)
+    assert len(looks) < 20
+    camera.see(wide[::-1, :640])
+    assert camera.cut
 
 
 def test_no_camera_moves_where_nothing_goes_on():

@@ -21,8 +21,8 @@ Shift = tuple[float, float]
 _SIDE = 120
 # Samples on the shorter side of those, at least: in a strip nothing can be told.
 _LEAST = 8
-# Rows of a large frame that make one of a reduced one.
-_ROWS = 4
+# Rows and columns of a large frame that make one of a reduced one.
+_SAMPLES = 4
 # Spread of the frequencies that are compared, cycles a sample: finer ones are what coding changes.
 _BAND = 0.16
 # Share of them that has to agree on a shift; chance reaches 0.1.
@@ -33,6 +33,10 @@ _FAR = 0.2
 _NOTHING = 0.1
 # The same from which it is a cut, where no shift explains it.
 _CUT = 14.0
+# Samples by which the picture may be elsewhere than expected while the camera goes on steadily;
+# frames that then need no look, at most; and size of what shows a cut meanwhile.
+_STEADY, _MOST_PASSED = 0.1, 3
+_FEW = (64, 36)
 
 
 class Camera:
@@ -42,18 +46,28 @@ class Camera:
     ----------
     level : float
         A grey level of 8 bits in the levels of the frames.
+    sparing : bool
+        Whether to look at some frames only while the camera goes on as it did, of a film whose
+        frames all are given. Cuts are seen at once.
     """
 
-    def __init__(self, level: float = 1.0) -> None:
-        self._level = level
+    def __init__(self, level: float = 1.0, *, sparing: bool = False) -> None:
+        self._level, self._sparing = level, sparing
+        # A few samples of the last frame; how the picture moves from frame to frame; frames that
+        # will be left out, and that were, since the one that was looked at.
+        self._few: NDArray[Any] | None = None
+        self._pace: Shift = (0.0, 0.0)
+        self._next = self._passed = 0
         self._scale = 1
         self._window = self._weight = np.zeros((0, 0), np.float32)
         self._last: Float | None = None
         # Spectra of the frame before and of the one that is compared with, and where they lay.
         self._before: Spectrum | None = None
         self._anchor: Spectrum | None = None
-        self._at: Shift = (0.0, 0.0)
+        self._seen: Shift = (0.0, 0.0)
         self._from: Shift = (0.0, 0.0)
+        # Where the picture is now, samples; between looks, as it is expected.
+        self._at: Shift = (0.0, 0.0)
         self.cut = True
         """Whether a shot begins with the last frame."""
 
@@ -67,6 +81,35 @@ class Camera:
 
     def see(self, y: NDArray[Any]) -> None:
         """Take the next frame's luma (H, W)."""
+        if self._sparing and self._goes_on(y):
+            self.cut = False
+            self._passed += 1
+            self._at = self._at[0] + self._pace[0], self._at[1] + self._pace[1]
+            return
+        expected = self._at[0] + self._pace[0], self._at[1] + self._pace[1]
+        before = (
+            self._at[0] - self._passed * self._pace[0],
+            self._at[1] - self._passed * self._pace[1],
+        )
+        self._look(y)
+        off = max(abs(now - then) for now, then in zip(self._at, expected, strict=True))
+        right, down = (now - then for now, then in zip(self._at, before, strict=True))
+        steps = self._passed + 1
+        self._pace = (0.0, 0.0) if self.cut else (right / steps, down / steps)
+        # Speeding up, it would be off by the square of the steps.
+        safe = int(steps * math.sqrt(_STEADY / max(off, 1e-6))) - 1
+        self._next = 0 if self.cut else min(max(safe, 0), steps, _MOST_PASSED)
+        self._passed = 0
+
+    def _goes_on(self, y: NDArray[Any]) -> bool:
+        """Whether a frame needs no look: the camera went on steadily, and there is no cut."""
+        few = cv2.resize(y, _FEW, interpolation=cv2.INTER_NEAREST)
+        last, self._few = self._few, few
+        if last is None or self._passed >= self._next:
+            return False
+        return bool(cv2.norm(few, last, cv2.NORM_L1) < _CUT * few.size * self._level)
+
+    def _look(self, y: NDArray[Any]) -> None:
         small = self._reduced(y)
         if self._last is None or self._last.shape != small.shape:
             self._begin(small)
@@ -84,17 +127,18 @@ class Camera:
         assert self._before is not None
         shift, share = self._shift(self._anchor, spectrum)
         if share < _SURE and self._anchor is not self._before:
-            self._anchor, self._from = self._before, self._at
+            self._anchor, self._from = self._before, self._seen
             shift, share = self._shift(self._anchor, spectrum)
         self._before = spectrum
         if share >= _SURE:
-            self._at = self._from[0] + shift[0], self._from[1] + shift[1]
+            self._seen = self._at = self._from[0] + shift[0], self._from[1] + shift[1]
             far = max(abs(shift[0]) / small.shape[1], abs(shift[1]) / small.shape[0])
             if far <= _FAR:
                 return
         elif difference >= _CUT:
-            self.cut, self._at = True, (0.0, 0.0)
-        self._anchor, self._from = spectrum, self._at
+            self.cut, self._seen = True, (0.0, 0.0)
+        self._at = self._seen
+        self._anchor, self._from = spectrum, self._seen
 
     def _begin(self, small: Float) -> None:
         self._last, (height, width) = small, small.shape
@@ -110,9 +154,12 @@ class Camera:
     def _reduced(self, y: NDArray[Any]) -> Float:
         scale = self._scale = max(1, round(math.sqrt(y.size) / _SIDE))
         height, width = (max(1, length // scale) for length in y.shape)
-        # Reading all of a large frame would take longer than all the rest.
-        rows = y[: height * scale : max(1, scale // _ROWS), : width * scale]
-        small = cv2.resize(rows, (width, height), interpolation=cv2.INTER_AREA)
+        y = y[: height * scale, : width * scale]
+        if scale > _SAMPLES:
+            # Reading all of a large frame would take longer than all the rest.
+            some = width * _SAMPLES, height * _SAMPLES
+            y = cv2.resize(y, some, interpolation=cv2.INTER_NEAREST)
+        small = cv2.resize(y, (width, height), interpolation=cv2.INTER_AREA)
         return np.asarray(small, np.float32)
 
     def _spectrum(self, small: Float) -> Spectrum:
@@ -148,6 +195,11 @@ def lapped(before: Float, now: Float, right: int, down: int) -> tuple[Float, Flo
 
 
 def _vertex(before: float, top: float, after: float) -> float:
-    """Where a parabola through three values has its vertex, from the middle one."""
-    bend = float(before) - 2 * top + float(after)
-    return 0.0 if bend >= 0 else 0.5 * (float(before) - float(after)) / bend
+    """Where a bell curve through three values is highest, from the middle one.
+
+    A bell is what the weights make of the peak; of its logarithm a parabola.
+    """
+    least = 1e-3 * top
+    before, top, after = (math.log(max(float(one), least, 1e-12)) for one in (before, top, after))
+    bend = before - 2 * top + after
+    return 0.0 if bend >= 0 else 0.5 * (before - after) / bend

@@ -98,7 +98,7 @@ class Marker:
         self._to: Float | None = None
         self._left = 0
         self._sheet = Sheet(shape, bits=bits, unit=self._unit)
-        self._camera = Camera(self._level)
+        self._camera = Camera(self._level, sparing=True)
         # Where the picture was when it was looked at, (right, down), pixels.
         self._looked = (0.0, 0.0)
         self._cut, self._age = True, _REFRESH

@@ -21,6 +21,8 @@ RIM: Final = SIDE // 2
 """Samples of the canonical frame by which what is drawn reaches over its edges: as the tile repeats
 after twice as many, it can then be laid anywhere."""
 
+# Pixels by which the mark may lag behind the picture: a small part of its own detail.
+_LITTLE = 1
 # Parts of a level in which a change is resized; a power of two.
 _PARTS = 4
 
@@ -42,8 +44,9 @@ class Sheet:
         self._scale = np.float32(unit * (1 << (bits - 8)) * _PARTS)
         self._white = float((1 << bits) - 1)
         self._plane: Float | None = None
-        # Whether the picture has moved; then what is drawn reaches over the edges, (right, down).
-        self._moves, self._over = False, (0, 0)
+        # Whether the picture moves across, and down; what is drawn then reaches over those edges,
+        # by so many pixels.
+        self._moves, self._over = (False, False), (0, 0)
         # All that is drawn; and then what goes up and what goes down. They are used again: memory
         # that was never used costs more than what is computed in it.
         self._drawn = False
@@ -55,8 +58,8 @@ class Sheet:
         Shape (h + 2 RIM, w + 2 RIM), levels of 255.
         """
         self._plane = plane
-        self._enlarge(reaching=self._moves)
-        self._moves = False
+        self._enlarge()
+        self._moves = (False, False)
 
     def is_beyond(self, moved: tuple[int, int]) -> bool:
         """Whether what was drawn does not reach so far, (right, down) pixels."""
@@ -69,10 +72,12 @@ class Sheet:
         """
         if self._plane is None:
             return False
-        if any(moved):
-            self._moves = True
-            if not any(self._over):
-                self._enlarge(reaching=True)
+        moves = [abs(one) > _LITTLE for one in moved]
+        if any(moves):
+            across, down = (a or b for a, b in zip(self._moves, moves, strict=True))
+            self._moves = across, down
+            if any(a and not b for a, b in zip(moves, self._over, strict=True)):
+                self._enlarge()
         if not self._drawn:
             return False
         left, top = (over - _near(one, over) for one, over in zip(moved, self._over, strict=True))
@@ -91,10 +96,14 @@ class Sheet:
         tall, wide = (length - 2 * RIM for length in self._plane.shape)
         return round(RIM * self._shape[1] / wide), round(RIM * self._shape[0] / tall)
 
-    def _enlarge(self, *, reaching: bool) -> None:
+    def _enlarge(self) -> None:
         assert self._plane is not None
-        plane = self._plane if reaching else self._plane[RIM:-RIM, RIM:-RIM]
-        self._over = self._rim() if reaching else (0, 0)
+        across, down = self._moves
+        rim = self._rim()
+        self._over = rim[0] if across else 0, rim[1] if down else 0
+        plane = self._plane
+        plane = plane if across else plane[:, RIM:-RIM]
+        plane = plane if down else plane[RIM:-RIM]
         self._drawn = bool(plane.any())
         if not self._drawn:
             return
