@@ -127,7 +127,9 @@ class Viewer:
     def __init__(self) -> None:
         self._pieces: list[_Piece] = []
         self._length = _PIECE_S
+        # Sum of the frames of the first stretch, moved to where the picture was; and of how many.
         self._plain: Float | None = None
+        self._covered = np.zeros((0, 0), np.float32)
         self._scale = 1.0
         self._camera = Camera()
         # Where the picture was, samples, in the stretch that is being added up; and its number.
@@ -147,12 +149,16 @@ class Viewer:
         detail, variance = whitening.details(small)
         detail /= variance
         if self._plain is None:
-            self._plain = plain
+            self._plain = np.zeros_like(plain)
+            self._covered = np.zeros_like(plain)
         elif self._plain.shape != plain.shape:
             return  # of another size: it cannot be added, and no film of ours has any
-        else:
-            self._plain += plain
         moved = self._moved(plain)
+        if self._stretch == 0:
+            before, now = lapped(self._plain, plain, *moved)
+            before += now
+            covered, _ = lapped(self._covered, plain, *moved)
+            covered += 1
         last = self._pieces[-1] if self._pieces else None
         gap = time - last.latest if last else 0.0
         if last:
@@ -186,9 +192,9 @@ class Viewer:
     def found(self, keys: Sequence[Key], *, effort: str) -> list[Detection]:
         """Look for the marks of `keys` in all that was seen; one answer a key.
 
-        First in the sums of all frames, moved to where the picture was and as they are, then in
-        their mean: where nothing moves, it is what the mark was fitted to. Where none shows one, in
-        every piece of time by itself.
+        First in the sums of all frames, moved to where the picture was and as they are, then in the
+        mean of the first: where nothing else moves, it is what the mark was fitted to. Where none
+        shows one, in every piece of time by itself.
         """
         if not self._pieces or self._plain is None:
             raise ValueError("no frame was seen")
@@ -212,10 +218,10 @@ class Viewer:
         return [self._stated(one, len(keys) * looks) for one in found]
 
     def _wholes(self) -> list[Float]:
-        """The sum of the frames of the longest stretch, that of all frames, and their mean."""
+        """The sum of the frames of the longest stretch, that of all frames, and a mean picture."""
         assert self._plain is not None
         whole = np.sum([piece.white for piece in self._pieces], axis=0)
-        wholes = [whole, self._plain / np.float32(self.frames)]
+        wholes = [whole, self._plain / np.maximum(self._covered, 1)]
         if any(piece.followed is not None for piece in self._pieces):
             lengths = Counter[int]()
             for piece in self._pieces:
