@@ -117,10 +117,7 @@ def extract(given: OpenVideo, dst: Path) -> None:
     arguments = [*input_options(given.coding.container), "-i", f"file:{given.path}"]
     arguments += ["-map", f"0:{first.index}", "-c:a", codec, "-rf64", "auto"]
     arguments += ["-map_metadata", "-1", "-f", "wav", f"file:{dst}"]
-    with ffmpeg.running(
-        ["-nostdin", "-y", *arguments], stdin=subprocess.PIPE, stall=24 * 3600.0
-    ) as job:
-        job.finish()
+    _run(arguments)
 
 
 def after_coding(given: OpenVideo, path: Path, container: VideoFormat, dst: Path) -> None:
@@ -145,9 +142,13 @@ def after_coding(given: OpenVideo, path: Path, container: VideoFormat, dst: Path
     ]  # fmt: skip
     try:
         for way in ways:
-            with ffmpeg.running(
-                ["-nostdin", "-y", *way], stdin=subprocess.PIPE, stall=24 * 3600.0
-            ) as job:
-                job.finish()
+            _run(way)
     finally:
         coded.unlink(missing_ok=True)
+
+
+def _run(arguments: list[str]) -> None:
+    with ffmpeg.running(
+        ["-nostdin", "-y", *arguments], stdin=subprocess.PIPE, stall=24 * 3600.0
+    ) as job:
+        job.finish()

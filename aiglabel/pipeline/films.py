@@ -266,7 +266,7 @@ class _Track:
 
         Sounds are coded in a fraction of the time that their film takes.
         """
-        path, coded = self.folder / "trial.wav", self.folder / "coded.wav"
+        path, coded = self.folder / "marked.wav", self.folder / "finished.wav"
         source = SoundSource(self.coding, file=self.file)
         for one in self._strengths(strength)[1:]:
             marks = self.job.write(source, path, self.coding, one)

@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from aiglabel.signal.sync import vertex
+
 Float = NDArray[np.float32]
 Spectrum = NDArray[np.complex64]
 Shift = tuple[float, float]
@@ -178,8 +180,8 @@ class Camera:
         )
         row, column = divmod(int(surface.argmax()), width)
         top = float(surface[row, column])
-        down = row + _vertex(surface[row - 1, column], top, surface[(row + 1) % height, column])
-        right = column + _vertex(surface[row, column - 1], top, surface[row, (column + 1) % width])
+        down = row + _summit(surface[row - 1, column], top, surface[(row + 1) % height, column])
+        right = column + _summit(surface[row, column - 1], top, surface[row, (column + 1) % width])
         down -= height * (down > height / 2)
         right -= width * (right > width / 2)
         return (right, down), top
@@ -194,12 +196,10 @@ def lapped(before: Float, now: Float, right: int, down: int) -> tuple[Float, Flo
     return before[other], now[top : top + tall, left : left + wide]
 
 
-def _vertex(before: float, top: float, after: float) -> float:
+def _summit(before: float, top: float, after: float) -> float:
     """Where a bell curve through three values is highest, from the middle one.
 
-    A bell is what the weights make of the peak; of its logarithm a parabola.
+    A bell is what the weights make of the peak; its logarithm is a parabola.
     """
-    least = 1e-3 * top
-    before, top, after = (math.log(max(float(one), least, 1e-12)) for one in (before, top, after))
-    bend = before - 2 * top + after
-    return 0.0 if bend >= 0 else 0.5 * (before - after) / bend
+    least = max(1e-3 * top, 1e-12)
+    return vertex(*(math.log(max(float(one), least)) for one in (before, top, after)))

@@ -119,9 +119,9 @@ def find(spectrum: Spectrum, carrier: Carrier) -> Peak:
     pose, row, column = np.unravel_index(int(correlation.argmax()), correlation.shape)
     spread = max(float(correlation.std()), 1e-12)
     surface = correlation[pose]
-    down = row + _vertex(surface[row - 1, column], surface[row, column],
+    down = row + vertex(surface[row - 1, column], surface[row, column],
                          surface[(row + 1) % SIDE, column])  # fmt: skip
-    right = column + _vertex(surface[row, column - 1], surface[row, column],
+    right = column + vertex(surface[row, column - 1], surface[row, column],
                              surface[row, (column + 1) % SIDE])  # fmt: skip
     return Peak(float(surface[row, column]) / spread, int(pose), float(down), float(right))
 
@@ -322,7 +322,7 @@ def _enlarged(field: Any, shape: tuple[int, ...]) -> Float:
     return np.ascontiguousarray(large[: shape[0], : shape[1]])
 
 
-def _vertex(before: float, top: float, after: float) -> float:
+def vertex(before: float, top: float, after: float) -> float:
     """Where a parabola through three values has its vertex, from the middle one."""
     bend = before - 2 * top + after
     return 0.0 if bend >= 0 else 0.5 * float(before - after) / float(bend)
