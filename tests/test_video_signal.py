@@ -333,6 +333,19 @@ def test_no_camera_moves_where_nothing_goes_on():
         assert camera.place == (0, 0)
 
 
+def test_a_picture_that_stands_still_again_is_where_it_was_seen():
+    """Frames repeated after a pan; none of them shows the camera any further."""
+    rng = np.random.default_rng(9)
+    wide = cv2.GaussianBlur(rng.normal(125, 200, (360, 1000)), (0, 0), 4)
+    wide = np.clip(wide, 0, 255).astype(np.uint8)
+    for last in range(12, 20):
+        camera = Camera(sparing=True)
+        for number in range(30):
+            left = 6 * min(number, last)
+            camera.see(wide[:, left : left + 640])
+        assert camera.place == (pytest.approx(-6 * last, abs=2), pytest.approx(0, abs=2))
+
+
 @pytest.mark.parametrize("shape", [(1, 2), (16, 20_000), (3000, 1), (40, 40)])
 def test_cameras_of_any_shape(shape):
     rng, camera = np.random.default_rng(6), Camera()

@@ -63,12 +63,12 @@ class Camera:
         self._scale = 1
         self._window = self._weight = np.zeros((0, 0), np.float32)
         self._last: Float | None = None
-        # Spectra of the frame before and of the one that is compared with, and where they lay.
+        # Spectra of the frame before and of the one that is compared with, and where that lay.
         self._before: Spectrum | None = None
         self._anchor: Spectrum | None = None
-        self._seen: Shift = (0.0, 0.0)
         self._from: Shift = (0.0, 0.0)
-        # Where the picture is now, samples; between looks, as it is expected.
+        # Where the picture was at the last look, and is now, samples; between looks, as expected.
+        self._seen: Shift = (0.0, 0.0)
         self._at: Shift = (0.0, 0.0)
         self.cut = True
         """Whether a shot begins with the last frame."""
@@ -89,10 +89,7 @@ class Camera:
             self._at = self._at[0] + self._pace[0], self._at[1] + self._pace[1]
             return
         expected = self._at[0] + self._pace[0], self._at[1] + self._pace[1]
-        before = (
-            self._at[0] - self._passed * self._pace[0],
-            self._at[1] - self._passed * self._pace[1],
-        )
+        before = self._seen
         self._look(y)
         off = max(abs(now - then) for now, then in zip(self._at, expected, strict=True))
         right, down = (now - then for now, then in zip(self._at, before, strict=True))
@@ -122,6 +119,7 @@ class Camera:
         difference = float(cv2.norm(small, self._last, cv2.NORM_L1)) / small.size / self._level
         self.cut = False
         if difference <= _NOTHING:
+            self._at = self._seen
             return
         self._last = small
         spectrum = self._spectrum(small)
