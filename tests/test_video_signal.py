@@ -236,6 +236,21 @@ def test_spans_tell_which_part_carries_the_mark(film):
     assert end == pytest.approx(4.5, abs=0.51)
 
 
+def test_spans_tell_of_scenes_that_are_marked_in_frames_of_another_size():
+    frames = []
+    for side in (384, 256):
+        marker = video.Marker(SHAPE, PAYLOAD, key=KEY)
+        marker._sides = [side]
+        for frame in scene(25, seed=side):
+            marker.mark(frame)
+            frames.append(frame)
+    [seen] = found(frames)
+    assert seen.payload == PAYLOAD
+    assert seen.spans == ((0.0, 2.0),)
+    [seen] = found([*frames[:25], *scene(25)])
+    assert seen.spans == ((0.0, pytest.approx(1.0, abs=0.1)),)
+
+
 def test_a_short_part_of_a_longer_film_is_found(film):
     frames = [*(frame for seed in range(5) for frame in scene(60, seed=seed + 10)), *film[:12]]
     [seen] = found(frames)

@@ -48,6 +48,8 @@ WIRE_FORMAT: Final = image.WIRE_FORMAT
 _POOLED = 512
 # Pieces of time that are kept apart; and how long one is at first, seconds.
 _PIECES = 32
+# Sums that are looked at: three of all frames, and two of each piece.
+_LOOKS = 3 + 2 * _PIECES
 _PIECE_S = 0.5
 # Standard deviations from the mean in which the sum of whitened frames is turned into grey levels.
 _GREY = 24.0
@@ -199,7 +201,6 @@ class Viewer:
         if not self._pieces or self._plain is None:
             raise ValueError("no frame was seen")
         quick, budget = EFFORTS["quick"], EFFORTS[effort]
-        looks = 3 + 2 * _PIECES
         wholes, pieces = self._wholes(), self._pieces if len(self._pieces) > 1 else []
         tries = [(plane, quick) for plane in wholes]
         if budget.octaves:
@@ -211,11 +212,11 @@ class Viewer:
             open_ = [at for at, one in enumerate(found) if one.payload is None]
             if not open_:
                 break
-            answers = detector.search(_grey(plane), [keys[at] for at in open_], how, looks=looks)
+            answers = detector.search(_grey(plane), [keys[at] for at in open_], how, looks=_LOOKS)
             for at, answer in zip(open_, answers, strict=True):
                 if answer.payload is not None or answer.pilots > found[at].pilots:
                     found[at] = answer
-        return [self._stated(one, len(keys) * looks) for one in found]
+        return [self._stated(one, len(keys) * _LOOKS) for one in found]
 
     def _wholes(self) -> list[Float]:
         """The sum of the frames of the longest stretch, that of all frames, and a mean picture."""
@@ -252,10 +253,16 @@ class Viewer:
 
 
 def _carries(piece: _Piece, found: Finding) -> bool:
-    """Whether a piece of time carries a message that was read elsewhere."""
+    """Whether a piece of time carries a message that was read elsewhere.
+
+    At the same place, moved, or by itself: scenes may be marked in frames of another size.
+    """
     planes = [piece.still] if piece.followed is None else [piece.still, piece.white]
     seen = [detector.again(_grey(plane), found) for plane in planes]
-    return any(here >= _CARRIES or moved >= _CARRIES_MOVED for here, moved in seen)
+    if any(here >= _CARRIES or moved >= _CARRIES_MOVED for here, moved in seen):
+        return True
+    [own] = detector.search(_grey(piece.still), [found.key], EFFORTS["quick"], looks=_LOOKS)
+    return own.payload == found.payload
 
 
 def _reduced(y: Luma) -> Float:
