@@ -35,9 +35,9 @@ _FAR = 0.2
 _NOTHING = 0.1
 # The same from which it is a cut, where no shift explains it.
 _CUT = 14.0
-# Samples by which the picture may be elsewhere than expected while the camera goes on steadily;
-# frames that then need no look, at most; and size of what shows a cut meanwhile.
-_STEADY, _MOST_PASSED = 0.1, 3
+# Pixels by which a picture that stands still may seem to move from look to look; frames that then
+# need no look, at most; and size of what shows a cut meanwhile.
+_STILL, _MOST_PASSED = 0.1, 3
 _FEW = (64, 36)
 
 
@@ -49,16 +49,16 @@ class Camera:
     level : float
         A grey level of 8 bits in the levels of the frames.
     sparing : bool
-        Whether to look at some frames only while the camera goes on as it did, of a film whose
-        frames all are given. Cuts are seen at once.
+        Whether to look at some frames only while the picture stands still, of a film whose frames
+        all are given. Cuts are seen at once. Where it moves, a mark that is off by a part of a
+        pixel has to be coded again, and little is left of it at low rates.
     """
 
     def __init__(self, level: float = 1.0, *, sparing: bool = False) -> None:
         self._level, self._sparing = level, sparing
-        # A few samples of the last frame; how the picture moves from frame to frame; frames that
-        # will be left out, and that were, since the one that was looked at.
+        # A few samples of the last frame; frames that will be left out, and that were, since the
+        # one that was looked at.
         self._few: NDArray[Any] | None = None
-        self._pace: Shift = (0.0, 0.0)
         self._next = self._passed = 0
         self._scale = 1
         self._window = self._weight = np.zeros((0, 0), np.float32)
@@ -67,8 +67,7 @@ class Camera:
         self._before: Spectrum | None = None
         self._anchor: Spectrum | None = None
         self._from: Shift = (0.0, 0.0)
-        # Where the picture was at the last look, and is now, samples; between looks, as expected.
-        self._seen: Shift = (0.0, 0.0)
+        # Where the picture was at the last look, samples.
         self._at: Shift = (0.0, 0.0)
         self.cut = True
         """Whether a shot begins with the last frame."""
@@ -83,25 +82,19 @@ class Camera:
 
     def see(self, y: NDArray[Any]) -> None:
         """Take the next frame's luma (H, W)."""
-        if self._sparing and self._goes_on(y):
+        if self._sparing and self._stays(y):
             self.cut = False
             self._passed += 1
-            self._at = self._at[0] + self._pace[0], self._at[1] + self._pace[1]
             return
-        expected = self._at[0] + self._pace[0], self._at[1] + self._pace[1]
-        before = self._seen
+        before = self.place
         self._look(y)
-        off = max(abs(now - then) for now, then in zip(self._at, expected, strict=True))
-        right, down = (now - then for now, then in zip(self._at, before, strict=True))
-        steps = self._passed + 1
-        self._pace = (0.0, 0.0) if self.cut else (right / steps, down / steps)
-        # Speeding up, it would be off by the square of the steps.
-        safe = int(steps * math.sqrt(_STEADY / max(off, 1e-6))) - 1
-        self._next = 0 if self.cut else min(max(safe, 0), steps, _MOST_PASSED)
+        moved = max(abs(now - then) for now, then in zip(self.place, before, strict=True))
+        still = not self.cut and moved <= _STILL
+        self._next = min(self._passed + 1, _MOST_PASSED) if still else 0
         self._passed = 0
 
-    def _goes_on(self, y: NDArray[Any]) -> bool:
-        """Whether a frame needs no look: the camera went on steadily, and there is no cut."""
+    def _stays(self, y: NDArray[Any]) -> bool:
+        """Whether a frame needs no look: the picture stood still, and there is no cut."""
         few = cv2.resize(y, _FEW, interpolation=cv2.INTER_NEAREST)
         last, self._few = self._few, few
         if last is None or self._passed >= self._next:
@@ -119,7 +112,6 @@ class Camera:
         difference = float(cv2.norm(small, self._last, cv2.NORM_L1)) / small.size / self._level
         self.cut = False
         if difference <= _NOTHING:
-            self._at = self._seen
             return
         self._last = small
         spectrum = self._spectrum(small)
@@ -127,18 +119,17 @@ class Camera:
         assert self._before is not None
         shift, share = self._shift(self._anchor, spectrum)
         if share < _SURE and self._anchor is not self._before:
-            self._anchor, self._from = self._before, self._seen
+            self._anchor, self._from = self._before, self._at
             shift, share = self._shift(self._anchor, spectrum)
         self._before = spectrum
         if share >= _SURE:
-            self._seen = self._at = self._from[0] + shift[0], self._from[1] + shift[1]
+            self._at = self._from[0] + shift[0], self._from[1] + shift[1]
             far = max(abs(shift[0]) / small.shape[1], abs(shift[1]) / small.shape[0])
             if far <= _FAR:
                 return
         elif difference >= _CUT:
-            self.cut, self._seen = True, (0.0, 0.0)
-        self._at = self._seen
-        self._anchor, self._from = spectrum, self._seen
+            self.cut, self._at = True, (0.0, 0.0)
+        self._anchor, self._from = spectrum, self._at
 
     def _begin(self, small: Float) -> None:
         self._last, (height, width) = small, small.shape
