@@ -89,6 +89,7 @@ def reading(
     apart: float = 0.0,
     which: Which = "all",
     count: int | None = None,
+    threads: int = 0,
 ) -> Iterator[ffmpeg.Job]:
     """Run an ffmpeg that sends the frames as NUT, each at its own time.
 
@@ -104,8 +105,10 @@ def reading(
         Frames that are decoded: all; those that others need; those that need no other.
     count : int, optional
         How many at most.
+    threads : int
+        Of the decoder; 0: as many as it likes, which is fastest where nothing else is to be done.
     """
-    options = source_options(coding.container)
+    options = source_options(coding.container) | {"threads": threads}
     if which != "all":
         options["skip_frame"] = {"references": "noref", "keys": "nokey"}[which]
     if which == "keys" and coding.codec in _UNSKIPPING and _drops(ffmpeg.ffmpeg_exe()):

@@ -129,6 +129,7 @@ def transcode(
     target: VideoTarget | None = None,
     lead: Lead | None = None,
     audio: str | os.PathLike[str] | None = None,
+    audio_begins: float | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
     limits: Limits | None = None,
@@ -154,6 +155,9 @@ def transcode(
     audio : path, optional
         A sound file that replaces the first sound track; it is copied where its codec is that
         track's, else coded with it.
+    audio_begins : float, optional
+        When it is first heard, seconds on the film's clock, as `extract_sound` told of the track;
+        by default that is asked again.
     overwrite : bool
     progress : callable, optional
         Called after each frame with its time from the first one on and the film's length, seconds.
@@ -186,7 +190,9 @@ def transcode(
         temporary.touch(0o644)
         try:
             with remedied():
-                sound = video_sound.new_sound(os.fspath(audio), given) if audio else None
+                sound = None
+                if audio:
+                    sound = video_sound.new_sound(os.fspath(audio), given, audio_begins)
                 written = produce(
                     given, temporary, change, target or VideoTarget(), lead, sound, folder, progress
                 )
@@ -210,6 +216,4 @@ def extract_sound(src: Film, dst: str | os.PathLike[str], *, limits: Limits | No
         There is no sound, or it cannot be decoded.
     """
     with opened(src, limits or Limits()) as given, blaming(given.source), remedied():
-        video_sound.extract(given, Path(dst))
-        index = next(t.index for t in given.coding.tracks if t.kind == "audio")
-        return video_sound.begins(given, index)
+        return video_sound.extract(given, Path(dst))

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from aiglabel.containers.sniff import VideoFormat
-from aiglabel.errors import MediaError
+from aiglabel.errors import CorruptMedia, MediaError
 from aiglabel.media import ffmpeg, ffmpeg_audio, sound
 from aiglabel.media.sound_coding import Coding
 from aiglabel.media.video_coding import VideoCoding
 from aiglabel.media.video_reading import OpenVideo
 from aiglabel.media.video_tracks import input_options
 
-_LOOK_S = 60.0
+_MOST_SAID = 1 << 16
 _ENCODERS = {
     "aac": "aac", "mp3": "libmp3lame", "opus": "libopus", "vorbis": "libvorbis", "flac": "flac",
     "alac": "alac", "ac3": "ac3", "eac3": "eac3", "mp2": "mp2",
@@ -64,8 +65,10 @@ class NewSound:
         return codecs | {self.index: codec}
 
 
-def new_sound(path: str, given: OpenVideo) -> NewSound:
+def new_sound(path: str, given: OpenVideo, start: float | None = None) -> NewSound:
     """Return the sound file `path` as what replaces the first sound of a film.
+
+    `start` is when that is first heard, as `extract` told; if None it is looked up.
 
     Raises
     ------
@@ -80,21 +83,20 @@ def new_sound(path: str, given: OpenVideo) -> NewSound:
             remedy="Leave it silent",
         )
     coding = sound.probe(path)
-    return NewSound(path, coding, begins(given, first.index), first.index, first.bitrate)
+    if start is None:
+        start = 0.0
+        with suppress(CorruptMedia):  # it is replaced, whatever it was
+            start = _begins(_run(_first_sample(given, first.index)))
+    return NewSound(path, coding, start, first.index, first.bitrate)
 
 
-def begins(given: OpenVideo, index: int) -> float:
-    """Return when the first sample of a sound track is heard, seconds on the film's clock."""
-    command = [ffmpeg.ffmpeg_exe(), "-hide_banner", "-loglevel", "error", "-nostdin", "-copyts"]
-    command += [*input_options(given.coding.container), "-i", f"file:{given.path}"]
-    command += ["-map", f"0:{index}", "-frames:a", "1", "-f", "framecrc", "pipe:1"]
-    try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_LOOK_S
-        )
-    except (OSError, subprocess.TimeoutExpired) as exc:
-        raise MediaError(f"ffmpeg did not run: {exc}") from exc
-    said = done.stdout.decode(errors="replace")
+def _first_sample(given: OpenVideo, index: int) -> list[str]:
+    """Return the arguments with which ffmpeg says when a sound track begins."""
+    arguments = ["-copyts", *input_options(given.coding.container), "-i", f"file:{given.path}"]
+    return [*arguments, "-map", f"0:{index}", "-frames:a", "1", "-f", "framecrc", "pipe:1"]
+
+
+def _begins(said: str) -> float:
     base = re.search(r"^#tb 0: (\d{1,9})/(\d{1,9})$", said, re.MULTILINE)
     first = re.search(r"^0, *-?\d+, *(-?\d{1,18}),", said, re.MULTILINE)
     if not base or not first or not int(base[2]):
@@ -102,8 +104,13 @@ def begins(given: OpenVideo, index: int) -> float:
     return float(int(first[1]) * Fraction(int(base[1]), int(base[2])))
 
 
-def extract(given: OpenVideo, dst: Path) -> None:
+def extract(given: OpenVideo, dst: Path) -> float:
     """Write the first sound track to `dst` as WAV (RF64 where it is long).
+
+    Returns
+    -------
+    float
+        When its first sample is heard, seconds on the film's clock.
 
     Raises
     ------
@@ -114,10 +121,9 @@ def extract(given: OpenVideo, dst: Path) -> None:
     if first is None:
         raise MediaError("the film has no sound", path=given.path, remedy="Leave its sound alone")
     codec = "pcm_s16le" if first.codec in ("pcm_s16le", "pcm_u8") else "pcm_f32le"
-    arguments = [*input_options(given.coding.container), "-i", f"file:{given.path}"]
-    arguments += ["-map", f"0:{first.index}", "-c:a", codec, "-rf64", "auto"]
-    arguments += ["-map_metadata", "-1", "-f", "wav", f"file:{dst}"]
-    _run(arguments)
+    arguments = [*_first_sample(given, first.index), "-map", f"0:{first.index}", "-c:a", codec]
+    arguments += ["-rf64", "auto", "-map_metadata", "-1", "-f", "wav", f"file:{dst}"]
+    return _begins(_run(arguments))
 
 
 def after_coding(given: OpenVideo, path: Path, container: VideoFormat, dst: Path) -> None:
@@ -147,8 +153,13 @@ def after_coding(given: OpenVideo, path: Path, container: VideoFormat, dst: Path
         coded.unlink(missing_ok=True)
 
 
-def _run(arguments: list[str]) -> None:
+def _run(arguments: list[str]) -> str:
+    """Run ffmpeg to its end, and return the few lines that it prints."""
     with ffmpeg.running(
-        ["-nostdin", "-y", *arguments], stdin=subprocess.PIPE, stall=24 * 3600.0
+        ["-nostdin", "-y", *arguments], stdin=subprocess.DEVNULL, stall=24 * 3600.0
     ) as job:
+        assert job.process.stdout is not None
+        with job.deadline():
+            said = job.process.stdout.read(_MOST_SAID)
         job.finish()
+    return said.decode(errors="replace")

@@ -26,6 +26,9 @@ from aiglabel.media.video_whole import ISOBMFF
 
 _GRID = ("mpeg2video",)  # codecs whose times are those of a fixed rate
 _MPEG4_MOST = 65_535  # ticks a second
+# Encoding takes several times as long as decoding: frames that wait for it, decoded, only push
+# each other out of the caches.
+_CORES_A_DECODER = 3
 # What matroska's statistics say of the old track.
 _STALE = ("BPS", "DURATION", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", "_STATISTICS_WRITING_APP",
           "_STATISTICS_WRITING_DATE_UTC", "_STATISTICS_TAGS")  # fmt: skip
@@ -67,12 +70,14 @@ def produce(
 ) -> Written:
     """Write the film to `path`, which may exist; see `aiglabel.media.video.transcode`."""
     plan = planned(given.coding, target)
-    kept = video_tracks.kept(given.path, given.coding, plan.container, plan.exe, folder)
-    if sound:
-        kept = replace(kept, codecs=sound.instead(kept.codecs, given.coding, plan.container))
     turned, notes = _rotation(given.coding, plan)
     with ExitStack() as stack:
-        job = stack.enter_context(ffmpeg_video.reading(given.path, given.coding))
+        threads = max(1, (os.cpu_count() or 1) // _CORES_A_DECODER)
+        reading = ffmpeg_video.reading(given.path, given.coding, threads=threads)
+        job = stack.enter_context(reading)  # which starts up while the tracks are looked at
+        kept = video_tracks.kept(given.path, given.coding, plan.container, plan.exe, folder)
+        if sound:
+            kept = replace(kept, codecs=sound.instead(kept.codecs, given.coding, plan.container))
         reader = FrameReader(job, given)
         later = _later(lead, reader, kept, plan)
         delay = ["-itsoffset", f"{float(later):.9f}"] if later else []

@@ -89,7 +89,8 @@ class _Film:
             with clock.step("sound"):
                 voice = track.marked(loud) if track else None
             with clock.step("mark and encode"):
-                film, notes = self._transcoded(given, caption, marking, voice)
+                begins = track.begins if track else None
+                film, notes = self._transcoded(given, caption, marking, voice, begins)
             with clock.step("read back"):
                 made = video.look(film, limits=self.job.limits)
                 with ThreadPoolExecutor(1) as beside:
@@ -152,6 +153,7 @@ class _Film:
         caption: Caption | None,
         marking: watermark.Marking | None,
         voice: Path | None,
+        begins: float | None,
     ) -> tuple[Path, list[str]]:
         film = self.folder / "film"
 
@@ -164,8 +166,8 @@ class _Film:
         lead = caption.lead if caption else None
         target = replace(self.job.film or VideoTarget(), container=self.fmt)
         written = video.transcode(
-            given, film, change, target=target, lead=lead, audio=voice, overwrite=True,
-            progress=self.job.progress,
+            given, film, change, target=target, lead=lead, audio=voice, audio_begins=begins,
+            overwrite=True, progress=self.job.progress,
         )  # fmt: skip
         return film, list(written.notes)
 
@@ -212,6 +214,7 @@ class _Track:
     job: SoundJob
     file: Path
     coding: Coding
+    begins: float
     folder: Path
     marks: SoundMarks | None = None
     strength: str | None = None
@@ -237,12 +240,13 @@ class _Track:
         file = film.folder / "sound.wav"
         with clock.step("sound"):
             try:
-                video.extract_sound(given, file)
+                begins = video.extract_sound(given, file)
             except CorruptMedia as error:
                 error.reason = f"the sound of the film cannot be decoded: {error.reason}"
                 error.remedy = "Have it copied as it is: film.sound = false in the policy"
                 raise
-            return cls(taken, file, sound.probe(file, limits=job.limits), film.folder)
+            coding = sound.probe(file, limits=job.limits)
+            return cls(taken, file, coding, begins, film.folder)
 
     def marked(self, strength: str) -> Path | None:
         """Mark the sound, from a strength on with the least that holds, kept in `strength`.
