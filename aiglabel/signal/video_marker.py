@@ -40,8 +40,10 @@ _STILL = 0.6
 _LAPPED = 0.7
 # Share of the wanted margin at which no finer frame is tried.
 _ENOUGH = 0.75
-# Frames from one look at the pictures to the next; that fading then takes; and a step of it.
-_REFRESH, _FADE, _STEP = 24, 12, 4
+# Frames from one look at the pictures to the next, and to an early one, where it does not suit.
+_REFRESH, _SOON = 24, 4
+# Steps in which the mark fades from one to the next, and frames that one of them takes.
+_STEPS, _STEP = 2, 6
 # Grey levels of 8 bits that luma of limited range has between black and white.
 _LIMITED = 219.0
 
@@ -117,8 +119,12 @@ class Marker:
         looks = self._age >= self._wait
         if looks:
             self._look(y)
-        elif self._age == _STEP and self._scene is not None:
-            self._follow(frame.reduced(y, most=1))
+        elif (
+            self._age == _SOON
+            and self._scene is not None
+            and self._follow(frame.reduced(y, most=1))
+        ):
+            self._fade()
         if self._left and self._age % _STEP == 0:
             self._fade()
         self._age += 1
@@ -131,9 +137,9 @@ class Marker:
     def _wait(self) -> int:
         """How many frames the next look comes after the last."""
         if self._side is None:  # there was nothing to be marked
-            return 0 if self._cut else _STEP
+            return 0 if self._cut else _SOON
         # Where everything changes with every frame, nothing would be gained by keeping up.
-        return _STEP if self._cut or self._sheet.is_beyond(self._moved) else _REFRESH
+        return _SOON if self._cut or self._sheet.is_beyond(self._moved) else _REFRESH
 
     @property
     def _moved(self) -> tuple[int, int]:
@@ -144,7 +150,7 @@ class Marker:
     def _look(self, y: Luma) -> None:
         """Compute what is to be added to frames like this one."""
         plane = frame.reduced(y, most=1)
-        if self._cut and self._side is not None and self._age <= _STEP:
+        if self._cut and self._side is not None and self._age <= _SOON:
             self._settle(plane)  # cut after cut is movement
         elif self._cut or self._side is None:
             self._looked = self._camera.place
@@ -158,7 +164,7 @@ class Marker:
             self._shown = shifted(self._shown, *(one / coarseness for one in self._moved))
             self._looked = self._camera.place
             self._to = self._marking(plane, self._side).reaching(RIM)
-            self._left = _FADE // _STEP
+            self._left = _STEPS
         self._cut, self._age = False, 0
 
     def _details(self, plane: Luma) -> Float:

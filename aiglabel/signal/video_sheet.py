@@ -44,12 +44,13 @@ class Sheet:
         self._scale = np.float32(unit * (1 << (bits - 8)) * _PARTS)
         self._white = float((1 << bits) - 1)
         self._plane: Float | None = None
-        # Whether the picture moves across, and down; what is drawn then reaches over those edges,
-        # by so many pixels.
+        # Whether the picture had moved across, and down, in the last frame; and by how many pixels
+        # what is drawn reaches over those edges.
         self._moves, self._over = (False, False), (0, 0)
+        # Whether there is anything to add; None: it is not ready in full size yet.
+        self._drawn: bool | None = False
         # All that is drawn; and then what goes up and what goes down. They are used again: memory
         # that was never used costs more than what is computed in it.
-        self._drawn = False
         self._buffers: list[NDArray[Any]] = []
 
     def draw(self, plane: Float) -> None:
@@ -57,9 +58,7 @@ class Sheet:
 
         Shape (h + 2 RIM, w + 2 RIM), levels of 255.
         """
-        self._plane = plane
-        self._enlarge()
-        self._moves = (False, False)
+        self._plane, self._drawn = plane, None
 
     def is_beyond(self, moved: tuple[int, int]) -> bool:
         """Whether what was drawn does not reach so far, (right, down) pixels."""
@@ -72,12 +71,11 @@ class Sheet:
         """
         if self._plane is None:
             return False
-        moves = [abs(one) > _LITTLE for one in moved]
-        if any(moves):
-            across, down = (a or b for a, b in zip(self._moves, moves, strict=True))
-            self._moves = across, down
-            if any(a and not b for a, b in zip(moves, self._over, strict=True)):
-                self._enlarge()
+        across, down = (abs(one) > _LITTLE for one in moved)
+        if self._drawn is None or (across and not self._over[0]) or (down and not self._over[1]):
+            # What moved before a look goes on moving, as a rule.
+            self._enlarge(across or self._moves[0], down or self._moves[1])
+        self._moves = across, down
         if not self._drawn:
             return False
         left, top = (over - _near(one, over) for one, over in zip(moved, self._over, strict=True))
@@ -96,9 +94,8 @@ class Sheet:
         tall, wide = (length - 2 * RIM for length in self._plane.shape)
         return round(RIM * self._shape[1] / wide), round(RIM * self._shape[0] / tall)
 
-    def _enlarge(self) -> None:
+    def _enlarge(self, across: bool, down: bool) -> None:
         assert self._plane is not None
-        across, down = self._moves
         rim = self._rim()
         self._over = rim[0] if across else 0, rim[1] if down else 0
         plane = self._plane
