@@ -14,6 +14,7 @@ from aiglabel.errors import PayloadError
 from aiglabel.key import Key
 from aiglabel.signal import image, video
 from aiglabel.signal.camera import Camera, lapped
+from aiglabel.signal.video_sheet import RIM, Sheet
 
 KEY, OTHER = Key(b"k" * 32), Key(b"o" * 32)
 PAYLOAD = bytes(range(8))
@@ -341,6 +342,19 @@ def test_a_picture_that_stands_still_is_looked_at_now_and_then(monkeypatch):
     assert seen[59] - seen[42] < 9
     camera.see(wide[::-1, :640])
     assert camera.cut
+
+
+def test_what_is_added_is_enlarged_once_where_the_picture_goes_on_moving(monkeypatch):
+    rng = np.random.default_rng(6)
+    calls, enlarge = [], Sheet._enlarge
+    monkeypatch.setattr(Sheet, "_enlarge", lambda *given: calls.append(1) or enlarge(*given))
+    sheet, y = Sheet(SHAPE, bits=8, unit=1.0), np.full(SHAPE, 120, np.uint8)
+    for draw in range(4):
+        wide = (144 + 2 * RIM, 256 + 2 * RIM)
+        sheet.draw(rng.normal(0, 2, wide).astype(np.float32))
+        for moved in range(0, 40, 8):  # as after a look, from which places are counted
+            assert sheet.add(y.copy(), (moved, 0))
+        assert len(calls) == 2 + draw  # the first drawing cannot know
 
 
 def test_no_camera_moves_where_nothing_goes_on():
