@@ -166,8 +166,7 @@ def _whole(
     }
     # What is imported and computed once belongs to no call.
     brief = _repeated(source.path, folder / "brief.mp4", _WARM_SECONDS).path
-    agl.embed(brief, made, label=label, signer=signer, film=target, overwrite=True)
-    made.unlink()
+    agl.embed(brief, made, label=label, signer=signer, film=target)
     times = interleaved(actions, rounds, warm_up=False, clock=with_children)
     return times, [_step_row(call, preset, some, source) for call, some in results.items()]
 

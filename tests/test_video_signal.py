@@ -357,6 +357,18 @@ def test_what_is_added_is_enlarged_once_where_the_picture_goes_on_moving(monkeyp
         assert len(calls) == 2 + draw  # the first drawing cannot know
 
 
+def test_what_is_added_to_a_shaky_picture_is_enlarged_no_more_than_needed(monkeypatch):
+    rng = np.random.default_rng(6)
+    calls, enlarge = [], Sheet._enlarge
+    monkeypatch.setattr(Sheet, "_enlarge", lambda *given: calls.append(1) or enlarge(*given))
+    sheet, y = Sheet(SHAPE, bits=8, unit=1.0), np.full(SHAPE, 120, np.uint8)
+    sheet.draw(rng.normal(0, 2, (144 + 2 * RIM, 256 + 2 * RIM)).astype(np.float32))
+    for _ in range(5):
+        for moved in ((0, 0), (5, 0), (0, 0), (0, 5)):
+            assert sheet.add(y.copy(), moved)
+    assert len(calls) == 3
+
+
 def test_no_camera_moves_where_nothing_goes_on():
     rng = np.random.default_rng(5)
     camera = Camera()

@@ -22,6 +22,7 @@ from multiprocessing.synchronize import Event
 from typing import TypeVar
 
 from aiglabel.errors import ResourceLimit
+from aiglabel.media.machine import cores
 
 Job = TypeVar("Job")
 Record = TypeVar("Record")
@@ -44,8 +45,7 @@ def default_workers(sizes: Sequence[int]) -> int:
     seconds = len(sizes) * _SECONDS_A_FILE + sum(sizes) / 1e6 * _SECONDS_A_MEGABYTE
     if seconds < _WORTH_SECONDS:
         return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(cores or 1, len(sizes)))
+    return max(1, min(cores(), len(sizes)))
 
 
 def run(

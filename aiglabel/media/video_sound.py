@@ -17,6 +17,7 @@ from aiglabel.media.video_coding import VideoCoding
 from aiglabel.media.video_reading import OpenVideo
 from aiglabel.media.video_tracks import input_options
 
+_LOOK_S, _EXTRACT_S = 60.0, 24 * 3600.0
 _MOST_SAID = 1 << 16
 _ENCODERS = {
     "aac": "aac", "mp3": "libmp3lame", "opus": "libopus", "vorbis": "libvorbis", "flac": "flac",
@@ -86,7 +87,7 @@ def new_sound(path: str, given: OpenVideo, start: float | None = None) -> NewSou
     if start is None:
         start = 0.0
         with suppress(CorruptMedia):  # it is replaced, whatever it was
-            start = _begins(_run(_first_sample(given, first.index)))
+            start = _begins(_run(_first_sample(given, first.index), _LOOK_S))
     return NewSound(path, coding, start, first.index, first.bitrate)
 
 
@@ -126,7 +127,9 @@ def extract(given: OpenVideo, dst: Path) -> float:
     return _begins(_run(arguments))
 
 
-def after_coding(given: OpenVideo, path: Path, container: VideoFormat, dst: Path) -> None:
+def after_coding(
+    given: OpenVideo, path: Path, container: VideoFormat, dst: Path, *, start: float
+) -> None:
     """Write to `dst`, as WAV, what becomes of the sound file `path` in a new film.
 
     As `video_writing.produce` codes it in place of the film's first sound, without the film.
@@ -136,7 +139,7 @@ def after_coding(given: OpenVideo, path: Path, container: VideoFormat, dst: Path
     MediaError
         The film has no sound, or this one cannot be coded.
     """
-    new = new_sound(str(path), given)
+    new = new_sound(str(path), given, start)
     codec = new.instead({}, given.coding, container)[new.index]
     bitrate = ["-b:a", str(new.bitrate)] if codec != "copy" and new.bitrate else []
     coded = dst.with_suffix(".mkv")  # which holds every codec
@@ -153,10 +156,10 @@ def after_coding(given: OpenVideo, path: Path, container: VideoFormat, dst: Path
         coded.unlink(missing_ok=True)
 
 
-def _run(arguments: list[str]) -> str:
+def _run(arguments: list[str], seconds: float = _EXTRACT_S) -> str:
     """Run ffmpeg to its end, and return the few lines that it prints."""
     with ffmpeg.running(
-        ["-nostdin", "-y", *arguments], stdin=subprocess.DEVNULL, stall=24 * 3600.0
+        ["-nostdin", "-y", *arguments], stdin=subprocess.DEVNULL, stall=seconds
     ) as job:
         assert job.process.stdout is not None
         with job.deadline():

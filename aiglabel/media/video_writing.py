@@ -16,6 +16,7 @@ from aiglabel.containers.sniff import VideoFormat
 from aiglabel.errors import UnsupportedFormat
 from aiglabel.media import ffmpeg, ffmpeg_video, video_tracks
 from aiglabel.media.ffmpeg_video import STALL_S
+from aiglabel.media.machine import cores
 from aiglabel.media.video_belt import Change, Progress, carry, ticks
 from aiglabel.media.video_coding import Lead, VideoCoding, VideoTarget
 from aiglabel.media.video_encoders import Plan, planned
@@ -28,7 +29,7 @@ _GRID = ("mpeg2video",)  # codecs whose times are those of a fixed rate
 _MPEG4_MOST = 65_535  # ticks a second
 # Encoding takes several times as long as decoding: frames that wait for it, decoded, only push
 # each other out of the caches.
-_CORES_A_DECODER = 3
+_CORES_A_DECODER, _MOST_THREADS = 3, 16
 # What matroska's statistics say of the old track.
 _STALE = ("BPS", "DURATION", "NUMBER_OF_FRAMES", "NUMBER_OF_BYTES", "_STATISTICS_WRITING_APP",
           "_STATISTICS_WRITING_DATE_UTC", "_STATISTICS_TAGS")  # fmt: skip
@@ -72,7 +73,7 @@ def produce(
     plan = planned(given.coding, target)
     turned, notes = _rotation(given.coding, plan)
     with ExitStack() as stack:
-        threads = max(1, (os.cpu_count() or 1) // _CORES_A_DECODER)
+        threads = min(max(1, cores() // _CORES_A_DECODER), _MOST_THREADS)
         reading = ffmpeg_video.reading(given.path, given.coding, threads=threads)
         job = stack.enter_context(reading)  # which starts up while the tracks are looked at
         kept = video_tracks.kept(given.path, given.coding, plan.container, plan.exe, folder)

@@ -274,7 +274,7 @@ class _Track:
         source = SoundSource(self.coding, file=self.file)
         for one in self._strengths(strength)[1:]:
             marks = self.job.write(source, path, self.coding, one)
-            video_sound.after_coding(given, path, fmt, coded)
+            video_sound.after_coding(given, path, fmt, coded, start=self.begins)
             if one and not too_little(self.job.read_back(coded, marks)):
                 return one
         return strength

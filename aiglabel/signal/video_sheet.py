@@ -71,11 +71,12 @@ class Sheet:
         """
         if self._plane is None:
             return False
-        across, down = (abs(one) > _LITTLE for one in moved)
-        if self._drawn is None or (across and not self._over[0]) or (down and not self._over[1]):
-            # What moved before a look goes on moving, as a rule.
-            self._enlarge(across or self._moves[0], down or self._moves[1])
-        self._moves = across, down
+        moves = abs(moved[0]) > _LITTLE, abs(moved[1]) > _LITTLE
+        if self._drawn is None or any(a and not b for a, b in zip(moves, self._over, strict=True)):
+            # What moved before it was drawn goes on moving, as a rule.
+            had = self._moves if self._drawn is None else self._over
+            self._enlarge(*(bool(a or b) for a, b in zip(moves, had, strict=True)))
+        self._moves = moves
         if not self._drawn:
             return False
         left, top = (over - _near(one, over) for one, over in zip(moved, self._over, strict=True))

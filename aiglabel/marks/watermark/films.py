@@ -101,7 +101,7 @@ class Reader:
 
     def __init__(self, payload: bytes, *, key: Key) -> None:
         self._payload, self._key = payload, key
-        self._viewer, self._due = video.Viewer(), 2
+        self._viewer, self._due = video.Viewer(), 8
         self._found: Detection | None = None
 
     def see(self, frame: Frame) -> None:
@@ -111,7 +111,7 @@ class Reader:
         self._viewer.see(frame.y, frame.time)
         if self._viewer.frames == self._due:
             self._look()
-            self._due *= 4
+            self._due *= 3
 
     @property
     def sure(self) -> bool:
