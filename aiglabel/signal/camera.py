@@ -1,7 +1,8 @@
 """Movement of the camera: by how much the picture of a film goes on from frame to frame.
 
-Phase correlation of reduced frames (Kuglin and Hines 1975): one shift for the whole frame, to
-fractions of a sample. Frames are compared with one of some time ago, so that errors do not add up.
+Corners (Shi and Tomasi 1994) are followed from frame to frame by their surroundings (Lucas and
+Kanade 1981, coarse to fine as of Bouguet 2000), and the frame has moved as most of them have. Where
+frames are compared with one of some time ago, errors do not add up.
 """
 
 from __future__ import annotations
@@ -13,21 +14,29 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from aiglabel.signal.sync import vertex
+from aiglabel.signal import frame
 
 Float = NDArray[np.float32]
-Spectrum = NDArray[np.complex64]
-Shift = tuple[float, float]
+Small = NDArray[np.uint8]
+Shift = NDArray[np.float64]  # (right, down), samples
 
-# Root of the area, in samples, of the frames that are compared.
-_SIDE = 120
+_NONE: Shift = np.zeros(2)
+
+# Root of the area, in samples, below which frames are halved.
+_SIDE = 480
 # Samples on the shorter side of those, at least: in a strip nothing can be told.
-_LEAST = 8
-# Rows and columns of a large frame that make one of a reduced one.
-_SAMPLES = 4
-# Spread of the frequencies that are compared, cycles a sample: finer ones are what coding changes.
-_BAND = 0.16
-# Share of them that has to agree on a shift; chance reaches 0.1.
+_LEAST = 16
+# Corners that are followed at most, at least; how good the worst is, of the best; and how far apart
+# they are, of what they would be in a grid.
+_CORNERS, _FEWEST, _GOOD, _APART = 100, 8, 1e-3, 0.7
+# Samples on a side of a corner's surroundings, and how many times they are halved at first: with
+# both, how far off a guess may be.
+_AROUND, _HALVED = 15, 3
+_UNTIL = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 10, 0.03)
+_FLAT = 1e-4
+# Samples by which a corner that counts half has moved otherwise than most; rounds of weighing.
+_OFF, _ROUNDS = 1.0, 5
+# Mean weight of the corners from which on the frame has moved; after a cut it reaches 0.1.
 _SURE = 0.35
 # Share of the frame that may have gone out of sight before another is compared with.
 _FAR = 0.2
@@ -35,10 +44,9 @@ _FAR = 0.2
 _NOTHING = 0.1
 # The same from which it is a cut, where no shift explains it.
 _CUT = 14.0
-# Pixels by which a picture that stands still may seem to move from look to look; frames that then
-# need no look, at most; and size of what shows a cut meanwhile.
-_STILL, _MOST_PASSED = 0.1, 3
-_FEW = (64, 36)
+# A frame stays as it is where less than so much of it changes: blocks of so many samples a side, by
+# so many grey levels beside what becomes brighter or darker. How much a new frame tells of that.
+_MOST, _BLOCK, _VISIBLY, _NEW = 0.6, 15, 0.5, 0.15
 
 
 class Camera:
@@ -48,132 +56,117 @@ class Camera:
     ----------
     level : float
         A grey level of 8 bits in the levels of the frames.
-    sparing : bool
-        Whether to look at some frames only while the picture stands still, of a film whose frames
-        all are given. Cuts are seen at once. Where it moves, a mark that is off by a part of a
-        pixel has to be coded again, and little is left of it at low rates.
+    staying : bool
+        Whether the place is kept while most of the picture stays as it is, though some of it moves.
+        Codecs leave a mark there where it was: what is smooth they take from the frame before, and
+        all that differs at low rates is lost.
     """
 
-    def __init__(self, level: float = 1.0, *, sparing: bool = False) -> None:
-        self._level, self._sparing = level, sparing
-        # A few samples of the last frame; frames that will be left out, and that were, since the
-        # one that was looked at.
-        self._few: NDArray[Any] | None = None
-        self._next = self._passed = 0
+    def __init__(self, level: float = 1.0, *, staying: bool = False) -> None:
+        self._level, self._staying = level, staying
         self._scale = 1
-        self._window = self._weight = np.zeros((0, 0), np.float32)
-        self._last: Float | None = None
-        # Spectra of the frame before and of the one that is compared with, and where that lay.
-        self._before: Spectrum | None = None
-        self._anchor: Spectrum | None = None
-        self._from: Shift = (0.0, 0.0)
-        # Where the picture was at the last look, samples.
-        self._at: Shift = (0.0, 0.0)
+        self._last: Small | None = None
+        # The frame that is compared with, its corners, and where the picture was then.
+        self._anchor: Small | None = None
+        self._corners, self._from = np.zeros((0, 2), np.float32), _NONE
+        # Where the picture is, and how far it moved in the last frame.
+        self._at, self._speed = _NONE, _NONE
+        # Share of the picture that changes; None: it is not known yet.
+        self._changing: float | None = None
         self.cut = True
         """Whether a shot begins with the last frame."""
 
     @property
-    def place(self) -> Shift:
+    def place(self) -> tuple[float, float]:
         """How far the picture has moved since the shot began, (right, down), pixels.
 
         What cannot be told, as all of a frame moves as no camera does, is left out.
         """
-        return self._at[0] * self._scale, self._at[1] * self._scale
+        right, down = self._at * self._scale
+        return float(right), float(down)
 
     def see(self, y: NDArray[Any]) -> None:
         """Take the next frame's luma (H, W)."""
-        if self._sparing and self._stays(y):
-            self.cut = False
-            self._passed += 1
-            return
-        before = self.place
-        self._look(y)
-        moved = max(abs(now - then) for now, then in zip(self.place, before, strict=True))
-        still = not self.cut and moved <= _STILL
-        self._next = min(self._passed + 1, _MOST_PASSED) if still else 0
-        self._passed = 0
-
-    def _stays(self, y: NDArray[Any]) -> bool:
-        """Whether a frame needs no look: the picture stood still, and there is no cut."""
-        few = cv2.resize(y, _FEW, interpolation=cv2.INTER_NEAREST)
-        last, self._few = self._few, few
-        if last is None or self._passed >= self._next:
-            return False
-        return bool(cv2.norm(few, last, cv2.NORM_L1) < _CUT * few.size * self._level)
-
-    def _look(self, y: NDArray[Any]) -> None:
-        small = self._reduced(y)
-        if self._last is None or self._last.shape != small.shape:
+        small, last = self._reduced(y), self._last
+        self.cut = last is None or last.shape != small.shape
+        if last is None or self.cut:
             self._begin(small)
             return
-        if min(small.shape) < _LEAST:
-            self.cut = False
-            return
-        difference = float(cv2.norm(small, self._last, cv2.NORM_L1)) / small.size / self._level
-        self.cut = False
-        if difference <= _NOTHING:
+        difference = float(cv2.norm(small, last, cv2.NORM_L1)) / small.size
+        if difference <= _NOTHING or min(small.shape) < _LEAST:
             return
         self._last = small
-        spectrum = self._spectrum(small)
-        assert self._anchor is not None
-        assert self._before is not None
-        shift, share = self._shift(self._anchor, spectrum)
-        if share < _SURE and self._anchor is not self._before:
-            self._anchor, self._from = self._before, self._at
-            shift, share = self._shift(self._anchor, spectrum)
-        self._before = spectrum
-        if share >= _SURE:
-            self._at = self._from[0] + shift[0], self._from[1] + shift[1]
-            far = max(abs(shift[0]) / small.shape[1], abs(shift[1]) / small.shape[0])
-            if far <= _FAR:
+        if self._staying and self._stays(last, small) and difference < _CUT:
+            self._anchor, self._speed = None, _NONE
+        else:
+            self._follow(last, small, difference)
+
+    def _begin(self, small: Small) -> None:
+        self._last, self._anchor = small, None
+        self._at = self._speed = _NONE
+        self._changing = None
+
+    def _stays(self, last: Small, small: Small) -> bool:
+        change = small.astype(np.float32)
+        change -= last
+        change -= cv2.blur(change, (_BLOCK, _BLOCK))
+        size = [max(1, length // _BLOCK) for length in small.shape]
+        blocks = cv2.resize(np.abs(change, out=change), size[::-1], interpolation=cv2.INTER_AREA)
+        share = float((blocks > _VISIBLY).mean())
+        known = share if self._changing is None else self._changing
+        self._changing = known + _NEW * (share - known)
+        return self._changing < _MOST
+
+    def _follow(self, last: Small, small: Small, difference: float) -> None:
+        if self._anchor is None:
+            self._compare_with(last)
+        shift, sure = self._shift(small, self._at + self._speed - self._from)
+        if sure < _SURE and self._anchor is not last:
+            self._compare_with(last)
+            shift, sure = self._shift(small, self._speed)
+        self._speed = _NONE
+        if sure >= _SURE:
+            before, self._at = self._at, self._from + shift
+            self._speed = self._at - before
+            if (np.abs(shift) <= np.multiply(_FAR, small.shape[::-1])).all():
                 return
         elif difference >= _CUT:
-            self.cut, self._at = True, (0.0, 0.0)
-        self._anchor, self._from = spectrum, self._at
+            self.cut = True
+            self._begin(small)
+        self._anchor = None
 
-    def _begin(self, small: Float) -> None:
-        self._last, (height, width) = small, small.shape
-        if min(small.shape) < _LEAST:
-            return
-        self._window = np.asarray(cv2.createHanningWindow((width, height), cv2.CV_32F), np.float32)
-        down, right = np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None]
-        weight = np.exp(-(down**2 + right**2) / (2 * _BAND**2))
-        weight[0, 0] = 0
-        self._weight = (weight / weight.sum()).astype(np.float32)
-        self._before = self._anchor = self._spectrum(small)
+    def _compare_with(self, small: Small) -> None:
+        """Compare frames with this one, which was seen last."""
+        self._anchor, self._from = small, self._at
+        apart = _APART * math.sqrt(small.size / _CORNERS)
+        found: Any = cv2.goodFeaturesToTrack(small, _CORNERS, _GOOD, apart)
+        self._corners = np.zeros((0, 2), np.float32) if found is None else found[:, 0]
 
-    def _reduced(self, y: NDArray[Any]) -> Float:
-        scale = self._scale = max(1, round(math.sqrt(y.size) / _SIDE))
-        height, width = (max(1, length // scale) for length in y.shape)
-        y = y[: height * scale, : width * scale]
-        if scale > _SAMPLES:
-            # Reading all of a large frame would take longer than all the rest.
-            some = width * _SAMPLES, height * _SAMPLES
-            y = cv2.resize(y, some, interpolation=cv2.INTER_NEAREST)
-        small = cv2.resize(y, (width, height), interpolation=cv2.INTER_AREA)
-        return np.asarray(small, np.float32)
+    def _reduced(self, y: NDArray[Any]) -> Small:
+        small = frame.reduced(y, most=_SIDE / frame.LADDER[-1])
+        self._scale = round(max(y.shape) / max(small.shape))
+        return np.asarray(cv2.convertScaleAbs(small, alpha=1 / self._level), np.uint8)
 
-    def _spectrum(self, small: Float) -> Spectrum:
-        windowed: Any = (small - np.float32(small.mean())) * self._window
-        spectrum: Any = cv2.dft(windowed, flags=cv2.DFT_COMPLEX_OUTPUT)
-        return np.ascontiguousarray(spectrum).view(np.complex64)[..., 0]
-
-    def _shift(self, one: Spectrum, other: Spectrum) -> tuple[Shift, float]:
-        cross = other * one.conj()
-        cross /= np.abs(cross) + np.float32(1e-9)
-        cross *= self._weight
-        height, width = cross.shape
-        surface: Any = cv2.dft(
-            cross.view(np.float32).reshape(height, width, 2),
-            flags=cv2.DFT_INVERSE | cv2.DFT_REAL_OUTPUT,
-        )
-        row, column = divmod(int(surface.argmax()), width)
-        top = float(surface[row, column])
-        down = row + _summit(surface[row - 1, column], top, surface[(row + 1) % height, column])
-        right = column + _summit(surface[row, column - 1], top, surface[row, (column + 1) % width])
-        down -= height * (down > height / 2)
-        right -= width * (right > width / 2)
-        return (right, down), top
+    def _shift(self, small: Small, expected: Shift) -> tuple[Shift, float]:
+        """How far the frame has moved since the one that is compared with, and how surely."""
+        assert self._anchor is not None
+        there = self._corners + expected.astype(np.float32)
+        inside = (there >= _AROUND / 2) & (there < np.subtract(small.shape[::-1], _AROUND / 2))
+        corners, there = (one[inside.all(axis=1)] for one in (self._corners, there))
+        if len(corners) < _FEWEST:
+            return _NONE, 0.0
+        found, told, _ = cv2.calcOpticalFlowPyrLK(
+            self._anchor, small, corners, there, winSize=(_AROUND, _AROUND), maxLevel=_HALVED,
+            criteria=_UNTIL, flags=cv2.OPTFLOW_USE_INITIAL_FLOW, minEigThreshold=_FLAT,
+        )  # fmt: skip
+        moved: Float = (found - corners)[told.ravel() == 1]
+        if len(moved) < _FEWEST:
+            return _NONE, 0.0
+        most, weights = np.median(moved, axis=0), np.ones(1)
+        for _ in range(_ROUNDS):
+            weights = 1 / (1 + np.square(moved - most).sum(axis=1) / _OFF**2)
+            most = weights @ moved / weights.sum()
+        return most.astype(np.float64), float(weights.mean())
 
 
 def lapped(before: Float, now: Float, right: int, down: int) -> tuple[Float, Float]:
@@ -183,12 +176,3 @@ def lapped(before: Float, now: Float, right: int, down: int) -> tuple[Float, Flo
     top, left = max(down, 0), max(right, 0)
     other = np.s_[max(-down, 0) : max(-down, 0) + tall, max(-right, 0) : max(-right, 0) + wide]
     return before[other], now[top : top + tall, left : left + wide]
-
-
-def _summit(before: float, top: float, after: float) -> float:
-    """Where a bell curve through three values is highest, from the middle one.
-
-    A bell is what the weights make of the peak; its logarithm is a parabola.
-    """
-    least = max(1e-3 * top, 1e-12)
-    return vertex(*(math.log(max(float(one), least)) for one in (before, top, after)))

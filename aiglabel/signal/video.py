@@ -1,10 +1,11 @@
 """Blind DWT watermark of films: that of pictures, ``aiglabel.dwt.2``, in every frame alike.
 
 Marking adds the tile of `signal.image` to the luma, at one place of the scene, also where the
-camera moves (`camera`): codecs carry it from frame to frame along with the picture, and all frames
-say the same when they are added up (Kalker, Depovere, Haitsma and Maes 1999). Its strength follows
-the pictures, a few times a second; in between it fades, so that nothing flickers and no window of
-it stays behind. What is computed is small: the canonical frame; a full frame costs one addition.
+camera moves most of the picture (`camera`): codecs carry it from frame to frame along with the
+picture, and all frames say the same when they are added up (Kalker, Depovere, Haitsma and Maes
+1999). Its strength follows the pictures, a few times a second; in between it fades, so that nothing
+flickers and no window of it stays behind. What is computed is small: the canonical frame; a full
+frame costs one addition.
 
 Detection whitens frames, follows the camera, adds them up, and looks at the sum as at one picture:
 the mark stays while what moves in the scene becomes noise. A single frame is a picture with the

@@ -42,6 +42,8 @@ _LAPPED = 0.7
 _ENOUGH = 0.75
 # Frames from one look at the pictures to the next, and to an early one, where it does not suit.
 _REFRESH, _SOON = 24, 4
+# Pixels by which the mark may lag behind the picture: no less is worth coding it again.
+_LAG = 0.75
 # Steps in which the mark fades from one to the next, and frames that one of them takes.
 _STEPS, _STEP = 2, 6
 # Grey levels of 8 bits that luma of limited range has between black and white.
@@ -100,9 +102,11 @@ class Marker:
         self._to: Float | None = None
         self._left = 0
         self._sheet = Sheet(shape, bits=bits, unit=self._unit)
-        self._camera = Camera(self._level, sparing=True)
+        self._camera = Camera(self._level, staying=True)
         # Where the picture was when it was looked at, (right, down), pixels.
         self._looked = (0.0, 0.0)
+        # How far what is added has been moved since then, whole pixels.
+        self._moved = (0, 0)
         self._cut, self._age = True, _REFRESH
         # Details of the scene as it began, while its marks are finer than usual; and where it was.
         self._scene: Float | None = None
@@ -115,6 +119,7 @@ class Marker:
     def mark(self, y: Luma) -> None:
         """Mark the next frame in place: luma (height, width), uint8 or uint16."""
         self._camera.see(y)
+        self._go_along()
         self._cut |= self._camera.cut
         looks = self._age >= self._wait
         if looks:
@@ -141,11 +146,17 @@ class Marker:
         # Where everything changes with every frame, nothing would be gained by keeping up.
         return _SOON if self._cut or self._sheet.is_beyond(self._moved) else _REFRESH
 
-    @property
-    def _moved(self) -> tuple[int, int]:
-        """How far the picture has moved since it was looked at, (right, down), pixels."""
-        right, down = self._camera.place
-        return round(right - self._looked[0]), round(down - self._looked[1])
+    def _go_along(self) -> None:
+        """Move what is added with the picture."""
+        right, down = (
+            round(now - then) if abs(now - then - lies) > _LAG else lies
+            for now, then, lies in zip(self._camera.place, self._looked, self._moved, strict=True)
+        )
+        self._moved = right, down
+
+    def _begin_here(self) -> None:
+        """What is added next fits the picture where it is now."""
+        self._looked, self._moved = self._camera.place, (0, 0)
 
     def _look(self, y: Luma) -> None:
         """Compute what is to be added to frames like this one."""
@@ -153,7 +164,7 @@ class Marker:
         if self._cut and self._side is not None and self._age <= _SOON:
             self._settle(plane)  # cut after cut is movement
         elif self._cut or self._side is None:
-            self._looked = self._camera.place
+            self._begin_here()
             self._to, self._side = self._best(plane)
             self._shown, self._left = self._to, 1
             fine = self._side not in (None, self._sides[0])
@@ -162,7 +173,7 @@ class Marker:
             assert self._shown is not None
             coarseness = self._root / self._side
             self._shown = shifted(self._shown, *(one / coarseness for one in self._moved))
-            self._looked = self._camera.place
+            self._begin_here()
             self._to = self._marking(plane, self._side).reaching(RIM)
             self._left = _STEPS
         self._cut, self._age = False, 0
@@ -195,7 +206,7 @@ class Marker:
     def _settle(self, plane: Luma) -> None:
         """Mark coarsely from now on."""
         self._side, self._scene = self._sides[0], None
-        self._looked = self._camera.place
+        self._begin_here()
         self._to = self._marking(plane, self._side).reaching(RIM)
         self._shown, self._left = self._to, 1
 
