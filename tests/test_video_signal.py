@@ -343,6 +343,22 @@ def test_the_place_is_kept_while_most_of_the_picture_stays_as_it_is():
     assert staying.cut
 
 
+def test_a_camera_that_sets_out_and_stops_is_found_out_soon():
+    rng = np.random.default_rng(7)
+    wide = cv2.GaussianBlur(rng.normal(125, 200, (360, 1000)), (0, 0), 4)
+    wide = np.clip(wide, 0, 255).astype(np.uint8)
+    camera, places = Camera(staying=True), []
+    for number in range(60):
+        left = 5 * min(max(number - 20, 0), 20)  # it stands, moves and stops again
+        camera.see(wide[:, left : left + 640])
+        places.append(camera.place[0])
+    assert places[20] == 0
+    late = 5 * 20 + places[40]
+    assert 0 <= late <= 5 * 6
+    assert places[40] - places[28] == pytest.approx(-5 * 12, abs=0.5)
+    assert places[59] == pytest.approx(places[40], abs=0.5)
+
+
 def test_what_is_added_is_enlarged_once_where_the_picture_goes_on_moving(monkeypatch):
     rng = np.random.default_rng(6)
     calls, enlarge = [], Sheet._enlarge
