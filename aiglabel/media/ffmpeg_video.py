@@ -133,8 +133,10 @@ def reading(
         "enc_time_base": f"{coding.time_base.numerator}:{coding.time_base.denominator}",
         # A table of all frames would grow with the film.
         "write_index": 0,
-        # Frames that wait for the pipe, or are copied in small pieces, take time or memory.
+        # Frames that wait for the pipe or for threads that only copy them, or are copied in small
+        # pieces, take time or memory.
         "thread_queue_size": 1,
+        "threads:v": 1,
         "avioflags": "direct",
     }
     if count is not None:

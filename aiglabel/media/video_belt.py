@@ -26,9 +26,10 @@ Progress = Callable[[float, float | None], None]
 _FINISH_S = 3600.0  # the last frames, and moving the index of a large MP4 to its front
 
 
-def ticks(lead: Lead, reader: FrameReader) -> int:
-    """By how much the film comes later, ticks of the reader's stream."""
-    return round(Fraction(lead.seconds) / reader.stream.time_base)
+def later(lead: Lead | None, coding: VideoCoding) -> Fraction:
+    """By how much the film comes later, seconds: a whole number of its ticks."""
+    seconds = Fraction(lead.seconds) if lead else Fraction(0)
+    return round(seconds / coding.time_base) * coding.time_base
 
 
 def carry(
@@ -47,7 +48,7 @@ def carry(
         id(picture): coding.pixel_format.planes(picture, coding.width, coding.height)
         for picture in belt.pictures
     }
-    later = ticks(lead, reader) if lead else 0
+    wait = round(later(lead, coding) / base)
     try:
         number, first = 0, 0.0
         while (taken := belt.next()) is not None:
@@ -56,9 +57,9 @@ def carry(
             if not number:
                 first = time
                 if lead:
-                    _lead(lead, belt, reader, coding, pts)
+                    _lead(lead, belt, reader, coding, pts, wait)
             change(Frame(number, time, views[id(picture)]))
-            belt.give(pts + later, picture)
+            belt.give(pts + wait, picture)
             number += 1
             if progress:
                 progress(time - first, coding.seconds)
@@ -71,15 +72,17 @@ def carry(
         belt.stop()
 
 
-def _lead(lead: Lead, belt: _Belt, reader: FrameReader, coding: VideoCoding, begin: int) -> None:
-    """Send the frames before the film, all of one buffer."""
-    stream, later = reader.stream, ticks(lead, reader)
+def _lead(
+    lead: Lead, belt: _Belt, reader: FrameReader, coding: VideoCoding, begin: int, wait: int
+) -> None:
+    """Send the frames before the film, which comes `wait` ticks later, all of one buffer."""
+    stream = reader.stream
     picture = bytearray(reader.size)
     planes = coding.pixel_format.planes(picture, coding.width, coding.height)
-    lead.paint(Frame(-1, float((begin - later) * stream.time_base), planes))
+    lead.paint(Frame(-1, float((begin - wait) * stream.time_base), planes))
     count = max(1, round(lead.seconds * float(stream.rate or USUAL_RATE)))
     for number in range(count):
-        belt.give(begin + number * later // count, picture)
+        belt.give(begin + number * wait // count, picture)
 
 
 class _Belt:

@@ -17,7 +17,7 @@ from aiglabel.errors import UnsupportedFormat
 from aiglabel.media import ffmpeg, ffmpeg_video, video_tracks
 from aiglabel.media.ffmpeg_video import STALL_S
 from aiglabel.media.machine import cores
-from aiglabel.media.video_belt import Change, Progress, carry, ticks
+from aiglabel.media.video_belt import Change, Progress, carry, later
 from aiglabel.media.video_coding import Lead, VideoCoding, VideoTarget
 from aiglabel.media.video_encoders import Plan, planned
 from aiglabel.media.video_matrix import copy_matrix
@@ -79,11 +79,10 @@ def produce(
         kept = video_tracks.kept(given.path, given.coding, plan.container, plan.exe, folder)
         if sound:
             kept = replace(kept, codecs=sound.instead(kept.codecs, given.coding, plan.container))
-        reader = FrameReader(job, given)
-        later = _later(lead, reader, kept, plan)
-        delay = ["-itsoffset", f"{float(later):.9f}"] if later else []
+        wait = _wait(lead, given.coding, kept, plan)
+        delay = ["-itsoffset", f"{float(wait):.9f}"] if wait else []
         if sound:
-            sound = replace(sound, start=sound.start + float(later))
+            sound = replace(sound, start=sound.start + float(wait))
         arguments = [
             *(["-f", "nut", "-thread_queue_size", "1", "-copyts", "-noautorotate", *turned]),
             *("-i", "pipe:0"),
@@ -97,6 +96,7 @@ def produce(
         writer = stack.enter_context(
             ffmpeg.running(["-y", *arguments], stdin=subprocess.PIPE, stall=STALL_S, exe=plan.exe)
         )
+        reader = FrameReader(job, given)  # which waits for the first frame while both start up
         carry(reader, writer, given, change, progress, lead=lead)
     if given.coding.container in ISOBMFF and plan.container in ISOBMFF:
         copy_matrix(given.path, given.coding.stream, str(path), _place(given.coding, kept.codecs))
@@ -104,21 +104,19 @@ def produce(
     return Written(reader.count, plan.container, plan.codec, plan.options, notes)
 
 
-def _later(lead: Lead | None, reader: FrameReader, kept: video_tracks.Kept, plan: Plan) -> Fraction:
-    """Return by how many seconds everything comes later: a whole number of ticks.
+def _wait(lead: Lead | None, coding: VideoCoding, kept: video_tracks.Kept, plan: Plan) -> Fraction:
+    """Return by how many seconds everything comes later.
 
     Raises
     ------
     UnsupportedFormat
     """
-    if lead is None:
-        return Fraction(0)
-    if plan.container is VideoFormat.AVI and kept.codecs:
+    if lead and plan.container is VideoFormat.AVI and kept.codecs:
         raise UnsupportedFormat(
             "nothing can be shown before an AVI film that has sound: it begins with the file",
             remedy="Write MP4 or MKV, or leave the card out",
         )
-    return ticks(lead, reader) * reader.stream.time_base
+    return later(lead, coding)
 
 
 # ---------------------------------------------------------------------- arguments

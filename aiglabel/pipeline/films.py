@@ -7,10 +7,12 @@ way of sounds. Where only the first seconds change, only they are encoded, if th
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from aiglabel.containers.sniff import AnyFormat, VideoFormat
@@ -22,7 +24,7 @@ from aiglabel.marks.watermark import MARK, at_least
 from aiglabel.marks.watermark import films as watermark
 from aiglabel.media import sound, video, video_partial, video_sound
 from aiglabel.media.sound_coding import Coding
-from aiglabel.media.video_coding import Frame, VideoCoding, VideoTarget
+from aiglabel.media.video_coding import ROUNDED, Frame, VideoCoding, VideoTarget
 from aiglabel.media.video_reading import OpenVideo
 from aiglabel.pipeline.files import FileJob, Given, Marked
 from aiglabel.pipeline.job import Clock
@@ -32,9 +34,9 @@ from aiglabel.signal import video as signal
 
 logger = logging.getLogger(__name__)
 
-# Seconds that are read back frame by frame, and about how many frames of the rest, where they are
-# needed. An encoder that keeps the label for so long keeps it.
-_READ_BACK = 0.8
+# Seconds in which the label is read back, as an encoder that keeps it for so long keeps it; seconds
+# in which the mark is, and about how many frames of the rest, where they are needed.
+_LABEL_S, _MARK_S = 0.8, 2.0
 _MOST_SAMPLES = 60
 
 
@@ -99,7 +101,7 @@ class _Film:
                     heard = listening.result() if listening else []
             loud = (track and track.strength) or loud
             tried = bright, loud
-            if marking is not None and marking.changed and not outcomes[-1].written:
+            if marking is not None and marking.begins is not None and not outcomes[-1].written:
                 bright = _stronger(bright, signal.STRENGTHS)
             if track and voice and too_little(heard):
                 with clock.step("sound"):
@@ -176,33 +178,43 @@ class _Film:
     ) -> list[Outcome]:
         """Look at what was made; a mark that the encoder destroyed is not called written."""
         reader = watermark.Reader(self.job.payload, key=self.job.key)
+        length = made.coding.seconds or 0.0
         card = caption.lead.seconds if caption and caption.lead else 0.0
-        early = marking is not None and card + marking.clearest < _READ_BACK
-        outcomes, begun = [], False
+        # Seconds until which the label is looked at, and from which on the mark is.
+        labelled = card + _LABEL_S if caption else 0.0
+        marked = card + (marking.begins or 0.0) if marking else math.inf
+        skipped = 0.0 if caption or not marking else min(marked, max(length - _MARK_S, 0.0))
+        # Frames that no other needs are copied from those, and take half the time of decoding.
+        frames = partial(video.frames, made, which="references")
 
-        def beginning() -> Iterator[Frame]:
-            for frame in video.frames(made, seconds=card + _READ_BACK):
-                if early:
-                    reader.see(frame)
-                yield frame
-
-        if caption:
-            put = caption.outcome()
-            if put.written and not overlay.holds_film(caption, beginning(), made.coding):
-                detail = f"{put.detail}; lost in encoding"
-                put = replace(put, written=False, detail=detail)
-            outcomes.append(put)
-            begun = put.written and early
-        if marking:
-            # Where the mark is clearest, then all over the film.
-            length = made.coding.seconds or 0.0
-            start = made.coding.begins + min(card + marking.clearest, max(length - _READ_BACK, 0.0))
-            looks = [video.frames(made, start=start, seconds=_READ_BACK)] if not begun else []
-            looks.append(video.frames(made, apart=length / _MOST_SAMPLES, which="references"))
-            for look in looks:
-                with closing(look) as frames:
-                    while not reader.sure and (frame := next(frames, None)):
+        def beginning() -> Generator[Frame, None, None]:
+            with closing(frames(start=made.coding.begins + skipped)) as some:
+                first = None
+                for frame in some:
+                    first = frame.time - skipped if first is None else first
+                    time = frame.time - first
+                    if time >= marked - ROUNDED:
                         reader.see(frame)
+                    yield frame
+                    done = reader.sure or not marking or time >= marked + _MARK_S
+                    if done and time >= labelled:
+                        return
+
+        outcomes = []
+        with closing(beginning()) as look:
+            if caption:
+                put = caption.outcome()
+                if put.written and not overlay.holds_film(caption, look, made.coding):
+                    detail = f"{put.detail}; lost in encoding"
+                    put = replace(put, written=False, detail=detail)
+                outcomes.append(put)
+            if marking:
+                for _ in look:
+                    pass
+        if marking:
+            with closing(frames(apart=length / _MOST_SAMPLES)) as all_over:
+                while not reader.sure and (frame := next(all_over, None)):
+                    reader.see(frame)
             outcomes.append(marking.outcome(reader.found()))
         return outcomes
 

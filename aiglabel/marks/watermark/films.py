@@ -22,11 +22,6 @@ def refusal(coding: VideoCoding) -> str | None:
     return None
 
 
-# Decibels of one frame's change over another's that matter for reading it. A place further on is
-# reached by decoding from the key frame before it, which takes longer than a few more looks.
-_LITTLE = 3.0
-
-
 class Marking:
     """A film being marked: give it every frame in turn, then ask for the outcome.
 
@@ -55,23 +50,15 @@ class Marking:
         self._strength = strength or video.DEFAULT_STRENGTH
         self._levels = 1 << (coding.bits - 8)
         self._first: float | None = None
-        self._least, self.clearest = math.inf, 0.0
-        """When the most was added to a frame, seconds from the first one."""
+        self.begins: float | None = None
+        """When a frame was marked first, seconds from the first one; None before that."""
 
     def mark(self, frame: Frame) -> None:
         """Mark a frame in place; only its luma changes."""
         self._first = frame.time if self._first is None else self._first
-        looks = len(self._marker.ratios)
         self._marker.mark(frame.y)
-        ratios = self._marker.ratios[looks:]
-        # A little more is no reason to look elsewhere than at the beginning.
-        if ratios and ratios[0] < self._least - _LITTLE:
-            self._least, self.clearest = ratios[0], frame.time - self._first
-
-    @property
-    def changed(self) -> bool:
-        """Whether anything could be marked yet; of black or white frames nothing can."""
-        return bool(self._marker.ratios)
+        if self.begins is None and self._marker.ratios:  # of black or white nothing can be
+            self.begins = frame.time - self._first
 
     def outcome(self, seen: Detection | None) -> Outcome:
         """Tell what was written, and how much of it the finished film still holds.
@@ -82,7 +69,11 @@ class Marking:
             What `Reader` found in the finished film.
         """
         ratios = [one for one in self._marker.ratios if math.isfinite(one)]
-        why = "it is too small, too flat, or coded too coarsely" if self.changed else "it is bare"
+        why = (
+            "it is bare"
+            if self.begins is None
+            else "it is too small, too flat, or coded too coarsely"
+        )
         return outcome(
             seen, self._payload, self._key, medium="film", why=why,
             strength=self._strength, wire_format=video.WIRE_FORMAT,
