@@ -1,13 +1,15 @@
-"""Movement of the camera: by how much the picture of a film goes on from frame to frame.
+"""Movement of the camera: how the picture of a film goes on, and grows, from frame to frame.
 
 Corners (Shi and Tomasi 1994) are followed from frame to frame by their surroundings (Lucas and
-Kanade 1981, coarse to fine as of Bouguet 2000), and the frame has moved as most of them have. Where
-frames are compared with one of some time ago, errors do not add up.
+Kanade 1981, coarse to fine as of Bouguet 2000), and the frame has moved as most of them have. It
+has grown, or shrunk, where that explains more than chance would. Where frames are compared with one
+of some time ago, errors do not add up.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -38,6 +40,9 @@ _FLAT = 1e-4
 _OFF, _ROUNDS = 1.0, 5
 # Mean weight of the corners from which on the frame has moved; after a cut it reaches 0.1.
 _SURE = 0.35
+# Deviations of its estimate from which the picture grows, and how far corners must lie apart to
+# tell, in sides of the frame; otherwise it only moves. And how much it may have grown.
+_GROWS, _SPREAD, _MOST_GROWTH = 5.0, 0.1, 2.0
 # Share of the frame that may have gone out of sight before another is compared with.
 _FAR = 0.2
 # Mean difference of two frames, grey levels of 8 bits, under which nothing moves.
@@ -68,9 +73,9 @@ class Camera:
         self._last: Small | None = None
         # The frame that is compared with, its corners, and where the picture was then.
         self._anchor: Small | None = None
-        self._corners, self._from = np.zeros((0, 2), np.float32), _NONE
-        # Where the picture is, and how far it moved in the last frame.
-        self._at, self._speed = _NONE, _NONE
+        self._corners, self._from, self._size = np.zeros((0, 2), np.float32), _NONE, 1.0
+        # Where the picture is, how large, and how far it moved and grew in the last frame.
+        self._at, self._zoom, self._speed, self._growth = _NONE, 1.0, _NONE, 1.0
         # Share of the picture that changes; None: it is not known yet.
         self._changing: float | None = None
         self.cut = True
@@ -85,6 +90,18 @@ class Camera:
         right, down = self._at * self._scale
         return float(right), float(down)
 
+    @property
+    def zoom(self) -> float:
+        """How many times larger the picture is than when the shot began, around the middle.
+
+        What was seen at p, from the middle of the frame, is now at ``zoom * p + place``.
+        """
+        return self._zoom
+
+    def restart(self) -> None:
+        """Tell of places and sizes from here on."""
+        self._anchor, self._at, self._zoom = None, _NONE, 1.0
+
     def see(self, y: NDArray[Any]) -> None:
         """Take the next frame's luma (H, W)."""
         small, last = self._reduced(y), self._last
@@ -97,13 +114,14 @@ class Camera:
             return
         self._last = small
         if self._staying and self._stays(last, small) and difference < _CUT:
-            self._anchor, self._speed = None, _NONE
+            self._anchor, self._speed, self._growth = None, _NONE, 1.0
         else:
             self._follow(last, small, difference)
 
     def _begin(self, small: Small) -> None:
         self._last, self._anchor = small, None
         self._at = self._speed = _NONE
+        self._zoom = self._growth = 1.0
         self._changing = None
 
     def _stays(self, last: Small, small: Small) -> bool:
@@ -120,15 +138,17 @@ class Camera:
     def _follow(self, last: Small, small: Small, difference: float) -> None:
         if self._anchor is None:
             self._compare_with(last)
-        shift, sure = self._shift(small, self._at + self._speed - self._from)
+        shift, zoom, sure = self._shift(small)
         if sure < _SURE and self._anchor is not last:
             self._compare_with(last)
-            shift, sure = self._shift(small, self._speed)
-        self._speed = _NONE
+            shift, zoom, sure = self._shift(small)
+        before, size = self._at, self._zoom
+        self._speed, self._growth = _NONE, 1.0
         if sure >= _SURE:
-            before, self._at = self._at, self._from + shift
-            self._speed = self._at - before
-            if (np.abs(shift) <= np.multiply(_FAR, small.shape[::-1])).all():
+            self._at, self._zoom = zoom * self._from + shift, zoom * self._size
+            self._speed, self._growth = self._at - before, self._zoom / size
+            near = (np.abs(shift) <= np.multiply(_FAR, small.shape[::-1])).all()
+            if near and abs(zoom - 1) <= _FAR:
                 return
         elif difference >= _CUT:
             self.cut = True
@@ -137,7 +157,7 @@ class Camera:
 
     def _compare_with(self, small: Small) -> None:
         """Compare frames with this one, which was seen last."""
-        self._anchor, self._from = small, self._at
+        self._anchor, self._from, self._size = small, self._at, self._zoom
         apart = _APART * math.sqrt(small.size / _CORNERS)
         found: Any = cv2.goodFeaturesToTrack(small, _CORNERS, _GOOD, apart)
         self._corners = np.zeros((0, 2), np.float32) if found is None else found[:, 0]
@@ -147,26 +167,60 @@ class Camera:
         self._scale = round(max(y.shape) / max(small.shape))
         return np.asarray(cv2.convertScaleAbs(small, alpha=1 / self._level), np.uint8)
 
-    def _shift(self, small: Small, expected: Shift) -> tuple[Shift, float]:
-        """How far the frame has moved since the one that is compared with, and how surely."""
+    def _shift(self, small: Small) -> tuple[Shift, float, float]:
+        """How far the frame has moved and grown since the one that is compared with; how surely."""
         assert self._anchor is not None
-        there = self._corners + expected.astype(np.float32)
+        middle = (np.multiply(0.5, small.shape[::-1]) - 0.5).astype(np.float32)
+        growth = self._zoom * self._growth / self._size
+        expected = self._at + self._speed - growth * self._from
+        there = middle + np.float32(growth) * (self._corners - middle)
+        there += expected.astype(np.float32)
         inside = (there >= _AROUND / 2) & (there < np.subtract(small.shape[::-1], _AROUND / 2))
         corners, there = (one[inside.all(axis=1)] for one in (self._corners, there))
         if len(corners) < _FEWEST:
-            return _NONE, 0.0
+            return _NONE, 1.0, 0.0
+        guess = there.copy()  # which is overwritten
         found, told, _ = cv2.calcOpticalFlowPyrLK(
-            self._anchor, small, corners, there, winSize=(_AROUND, _AROUND), maxLevel=_HALVED,
+            self._anchor, small, corners, guess, winSize=(_AROUND, _AROUND), maxLevel=_HALVED,
             criteria=_UNTIL, flags=cv2.OPTFLOW_USE_INITIAL_FLOW, minEigThreshold=_FLAT,
         )  # fmt: skip
-        moved: Float = (found - corners)[told.ravel() == 1]
-        if len(moved) < _FEWEST:
-            return _NONE, 0.0
-        most, weights = np.median(moved, axis=0), np.ones(1)
-        for _ in range(_ROUNDS):
-            weights = 1 / (1 + np.square(moved - most).sum(axis=1) / _OFF**2)
-            most = weights @ moved / weights.sum()
-        return most.astype(np.float64), float(weights.mean())
+        good = told.ravel() == 1
+        if good.sum() < _FEWEST:
+            return _NONE, 1.0, 0.0
+        # From where they were expected; then what they moved in all.
+        least = float(np.square(np.multiply(_SPREAD, small.shape)).sum())
+        corners, moved = corners[good] - middle, found[good] - there[good]
+        more, zoom, sure = _fitted(corners, moved, growth, least)
+        plausible = 1 / _MOST_GROWTH < zoom < _MOST_GROWTH
+        return expected + more, zoom, sure if plausible else 0.0
+
+
+def _fitted(
+    corners: Float, moved: Float, growth: float, least: float
+) -> tuple[Shift, float, float]:
+    """Return by what shift and zoom most corners have moved, and the mean of their weights.
+
+    `moved` counts from where they were expected, with that `growth`, and so does the shift. The
+    zoom is 1 where the corners' variance is under `least`.
+    """
+    shift, zoom = np.median(moved, axis=0).astype(np.float64), 0.0
+    weights = np.ones(len(moved))
+    for _ in range(_ROUNDS):
+        rest = np.square(moved - shift - zoom * corners).sum(axis=1)
+        weights = 1 / (1 + rest / _OFF**2)
+        weights /= weights.sum()
+        centre, mean = weights @ corners, weights @ moved
+        around = corners - centre
+        spread = float(weights @ np.square(around).sum(axis=1))
+        zoom = float(weights @ (around * (moved - mean)).sum(axis=1)) / max(spread, 1e-9)
+        # Where the corners do not show that it grows, it does not.
+        off = np.square(moved - mean - zoom * around).sum(axis=1)
+        error = math.sqrt(float(np.square(weights) @ (off * np.square(around).sum(axis=1))) / 2)
+        if spread < least or abs(growth + zoom - 1) * spread < _GROWS * error:
+            zoom = 1 - growth
+        shift = mean - zoom * centre
+    rest = np.square(moved - shift - zoom * corners).sum(axis=1)
+    return shift, growth + zoom, float((1 / (1 + rest / _OFF**2)).mean())
 
 
 def lapped(before: Float, now: Float, right: int, down: int) -> tuple[Float, Float]:
@@ -176,3 +230,17 @@ def lapped(before: Float, now: Float, right: int, down: int) -> tuple[Float, Flo
     top, left = max(down, 0), max(right, 0)
     other = np.s_[max(-down, 0) : max(-down, 0) + tall, max(-right, 0) : max(-right, 0) + wide]
     return before[other], now[top : top + tall, left : left + wide]
+
+
+def laid(plane: Float, place: Sequence[float], zoom: float) -> Float:
+    """Lay a plane, in which all is `zoom` times larger and at `place`, over the one before.
+
+    As ``zoom * p + place`` from the middle; what it does not show is 0.
+    """
+    middle = np.multiply(0.5, plane.shape[::-1]) - 0.5
+    origin = np.asarray(place) + (1 - zoom) * middle
+    matrix = np.array([[zoom, 0, origin[0]], [0, zoom, origin[1]]], np.float32)
+    over: Any = cv2.warpAffine(
+        plane, matrix, plane.shape[::-1], flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    )
+    return np.asarray(over, np.float32)

@@ -90,9 +90,15 @@ def reduced(plane: NDArray[Any], *, most: float = 4) -> NDArray[Any]:
     return plane
 
 
-def to_frame(plane: NDArray[Any], side: int) -> Float:
-    """Resize an (H, W) plane to its frame, float32, low-passed where it shrinks."""
+def to_frame(plane: NDArray[Any], side: int, zoom: float = 1.0) -> Float:
+    """Resize an (H, W) plane to its frame, float32, low-passed where it shrinks.
+
+    With a `zoom`, to that of a picture that shows all by so many times smaller, of fewer samples or
+    more.
+    """
     height, width = shape_of(plane.shape, side)
-    method = cv2.INTER_AREA if height <= plane.shape[0] else cv2.INTER_CUBIC
-    frame: Any = cv2.resize(plane, (width, height), interpolation=method)
+    across, down = width / plane.shape[1] / zoom, height / plane.shape[0] / zoom
+    method = cv2.INTER_AREA if down <= 1 else cv2.INTER_CUBIC
+    size = (width, height) if zoom == 1 else None
+    frame: Any = cv2.resize(plane, size, fx=across, fy=down, interpolation=method)
     return np.asarray(frame, np.float32)

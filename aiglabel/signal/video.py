@@ -1,11 +1,11 @@
 """Blind DWT watermark of films: that of pictures, ``aiglabel.dwt.2``, in every frame alike.
 
-Marking adds the tile of `signal.image` to the luma, at one place of the scene, also where the
-camera moves most of the picture (`camera`): codecs carry it from frame to frame along with the
-picture, and all frames say the same when they are added up (Kalker, Depovere, Haitsma and Maes
-1999). Its strength follows the pictures, a few times a second; in between it fades, so that nothing
-flickers and no window of it stays behind. What is computed is small: the canonical frame; a full
-frame costs one addition.
+Marking adds the tile of `signal.image` to the luma, at one place of the scene and as large as that,
+also where the camera moves most of the picture or comes closer (`camera`): codecs carry it from
+frame to frame along with the picture, and all frames say the same when they are added up (Kalker,
+Depovere, Haitsma and Maes 1999). Its strength follows the pictures, a few times a second; in
+between it fades, so that nothing flickers and no window of it stays behind. What is computed is
+small: the canonical frame; a full frame costs one addition.
 
 Detection whitens frames, follows the camera, adds them up, and looks at the sum as at one picture:
 the mark stays while what moves in the scene becomes noise. A single frame is a picture with the
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from aiglabel.key import Key
 from aiglabel.signal import detector, frame, image, whitening
 from aiglabel.signal.budget import EFFORTS
-from aiglabel.signal.camera import Camera, lapped
+from aiglabel.signal.camera import Camera, laid, lapped
 from aiglabel.signal.detector import Finding
 from aiglabel.signal.video_marker import (
     DEFAULT_STRENGTH,
@@ -93,13 +93,16 @@ class _Piece:
     followed: Float | None = None
     frames: int = 0
 
-    def add(self, white: Float, moved: tuple[int, int]) -> None:
-        """Add a frame whose picture has moved by so many samples, (right, down)."""
-        if any(moved) and self.followed is None:
+    def add(self, white: Float, followed: Float, moved: tuple[int, int]) -> None:
+        """Add a frame, and the same as it was before it grew.
+
+        Its picture has then moved by so many samples, (right, down).
+        """
+        if (any(moved) or followed is not white) and self.followed is None:
             self.followed = self.white.copy()
         self.white += white
         if self.followed is not None:
-            before, now = lapped(self.followed, white, *moved)
+            before, now = lapped(self.followed, followed, *moved)
             before += now
         self.frames += 1
 
@@ -135,8 +138,9 @@ class Viewer:
         self._covered = np.zeros((0, 0), np.float32)
         self._scale = 1.0
         self._camera = Camera()
-        # Where the picture was, samples, in the stretch that is being added up; and its number.
-        self._home = (0.0, 0.0)
+        # Where the picture was, samples, and its zoom, in the stretch that is being added up; and
+        # the number of that.
+        self._home, self._size = (0.0, 0.0), 1.0
         self._stretch = self._stretches = 0
 
     @property
@@ -156,12 +160,11 @@ class Viewer:
             self._covered = np.zeros_like(plain)
         elif self._plain.shape != plain.shape:
             return  # of another size: it cannot be added, and no film of ours has any
-        moved = self._moved(plain)
+        moved, (plain, white, seen) = self._followed(plain, detail)
         if self._stretch == 0:
-            before, now = lapped(self._plain, plain, *moved)
-            before += now
-            covered, _ = lapped(self._covered, plain, *moved)
-            covered += 1
+            for known, new in ((self._plain, plain), (self._covered, seen)):
+                before, now = lapped(known, new, *moved)
+                before += now
         last = self._pieces[-1] if self._pieces else None
         gap = time - last.latest if last else 0.0
         if last:
@@ -171,26 +174,42 @@ class Viewer:
         else:
             last = _Piece(time, time, time + gap, self._stretch, np.zeros_like(detail))
             self._pieces.append(last)
-        last.add(detail, moved)
+        last.add(detail, white, moved)
         while len(self._pieces) > _PIECES:
             for early, late in zip(self._pieces[::2], self._pieces[1::2], strict=False):
                 early.join(late)
             self._pieces = self._pieces[::2]
             self._length *= 2
 
-    def _moved(self, plain: Float) -> tuple[int, int]:
-        """How far the picture has moved since the shot began, (right, down), whole samples."""
-        self._camera.see(plain)
-        if self._camera.cut:
-            self._home, self._stretch = (0.0, 0.0), 0
-        place = self._camera.place
-        right, down = (round(now - then) for now, then in zip(place, self._home, strict=True))
-        if max(abs(right) / plain.shape[1], abs(down) / plain.shape[0]) <= _FAR:
-            return right, down
-        # Too little is left of what was seen; what follows is added up by itself.
-        self._stretches += 1
-        self._home, self._stretch = place, self._stretches
-        return 0, 0
+    def _followed(
+        self, plain: Float, detail: Float
+    ) -> tuple[tuple[int, int], tuple[Float, Float, Float]]:
+        """Bring a frame to the size that the picture had, and tell how far it then has moved.
+
+        Returns
+        -------
+        (int, int)
+            Whole samples to the right and down.
+        three float32 arrays
+            Grey levels, details, and 1 where there are any.
+        """
+        camera = self._camera
+        camera.see(plain)
+        if camera.cut:
+            self._home, self._size, self._stretch = (0.0, 0.0), 1.0, 0
+        zoom = camera.zoom / self._size
+        place = [now - zoom * then for now, then in zip(camera.place, self._home, strict=True)]
+        right, down = (round(one) for one in place)
+        seen = np.ones_like(plain)
+        if max(abs(right) / plain.shape[1], abs(down) / plain.shape[0], abs(zoom - 1)) > _FAR:
+            # Too little is left of what was seen; what follows is added up by itself.
+            self._stretches += 1
+            self._home, self._size, self._stretch = camera.place, camera.zoom, self._stretches
+            return (0, 0), (plain, detail, seen)
+        if abs(zoom - 1) * max(plain.shape) < 1:
+            return (right, down), (plain, detail, seen)
+        plain, detail, seen = (laid(one, place, zoom) for one in (plain, detail, seen))
+        return (0, 0), (plain, detail, seen)
 
     def found(self, keys: Sequence[Key], *, effort: str) -> list[Detection]:
         """Look for the marks of `keys` in all that was seen; one answer a key.

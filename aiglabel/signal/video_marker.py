@@ -16,7 +16,7 @@ from aiglabel.signal import code, frame, image, informed, tile, whitening
 from aiglabel.signal.camera import Camera, lapped
 from aiglabel.signal.informed import Marking, Strength
 from aiglabel.signal.sync import Peak
-from aiglabel.signal.video_sheet import RIM, Sheet, shifted
+from aiglabel.signal.video_sheet import RIM, Sheet, carried
 
 Float = NDArray[np.float32]
 Luma = NDArray[np.uint8] | NDArray[np.uint16]
@@ -44,6 +44,10 @@ _ENOUGH = 0.75
 _REFRESH, _SOON = 24, 4
 # Pixels by which the mark may lag behind the picture: no less is worth coding it again.
 _LAG = 0.75
+# The same at the edges of a picture that grows: there it is drawn anew, which takes longer.
+_ZOOM_LAG = 1.5
+# Times its first size beyond which a picture that grows, or shrinks, is marked as a new one.
+_MOST_ZOOM = 1.25
 # Steps in which the mark fades from one to the next, and frames that one of them takes.
 _STEPS, _STEP = 2, 6
 # Grey levels of 8 bits that luma of limited range has between black and white.
@@ -103,10 +107,10 @@ class Marker:
         self._left = 0
         self._sheet = Sheet(shape, bits=bits, unit=self._unit)
         self._camera = Camera(self._level, staying=True)
-        # Where the picture was when it was looked at, (right, down), pixels.
-        self._looked = (0.0, 0.0)
-        # How far what is added has been moved since then, whole pixels.
-        self._moved = (0, 0)
+        # Where the picture was when it was looked at, (right, down), pixels, and its zoom.
+        self._looked, self._size = (0.0, 0.0), 1.0
+        # How far what is added has been moved since then, whole pixels, and its zoom.
+        self._moved, self._zoom = (0, 0), 1.0
         self._cut, self._age = True, _REFRESH
         # Details of the scene as it began, while its marks are finer than usual; and where it was.
         self._scene: Float | None = None
@@ -119,6 +123,9 @@ class Marker:
     def mark(self, y: Luma) -> None:
         """Mark the next frame in place: luma (height, width), uint8 or uint16."""
         self._camera.see(y)
+        if not 1 / _MOST_ZOOM < self._camera.zoom < _MOST_ZOOM:
+            self._camera.restart()
+            self._cut = True
         self._go_along()
         self._cut |= self._camera.cut
         looks = self._age >= self._wait
@@ -134,7 +141,7 @@ class Marker:
             self._fade()
         self._age += 1
         before = y.copy() if looks else None
-        if self._sheet.add(y, self._moved) and before is not None:
+        if self._sheet.add(y, self._moved, self._zoom) and before is not None:
             self.ratios.append(float(cv2.PSNR(before, y, R=self._white)))
             self.largest = max(self.largest, float(cv2.norm(before, y, cv2.NORM_INF)))
 
@@ -144,19 +151,23 @@ class Marker:
         if self._side is None:  # there was nothing to be marked
             return 0 if self._cut else _SOON
         # Where everything changes with every frame, nothing would be gained by keeping up.
-        return _SOON if self._cut or self._sheet.is_beyond(self._moved) else _REFRESH
+        return _SOON if self._cut or self._sheet.is_beyond(self._moved, self._zoom) else _REFRESH
 
     def _go_along(self) -> None:
         """Move what is added with the picture."""
+        zoom = self._camera.zoom / self._size
+        if abs(zoom - self._zoom) * max(self._shape) / 2 > _ZOOM_LAG:
+            self._zoom = zoom
         right, down = (
-            round(now - then) if abs(now - then - lies) > _LAG else lies
+            round(now - self._zoom * then) if abs(now - self._zoom * then - lies) > _LAG else lies
             for now, then, lies in zip(self._camera.place, self._looked, self._moved, strict=True)
         )
         self._moved = right, down
 
     def _begin_here(self) -> None:
         """What is added next fits the picture where it is now."""
-        self._looked, self._moved = self._camera.place, (0, 0)
+        self._looked, self._size = self._camera.place, self._camera.zoom
+        self._moved, self._zoom = (0, 0), 1.0
 
     def _look(self, y: Luma) -> None:
         """Compute what is to be added to frames like this one."""
@@ -171,10 +182,12 @@ class Marker:
             self._scene, self._began = self._details(plane) if fine else None, self._looked
         elif not self._follow(plane):
             assert self._shown is not None
-            coarseness = self._root / self._side
-            self._shown = shifted(self._shown, *(one / coarseness for one in self._moved))
+            moved, size, zoom = self._moved, self._size, self._zoom
             self._begin_here()
             self._to = self._marking(plane, self._side).reaching(RIM)
+            right, down = np.divide(moved, self._pixels(self._side))
+            zoom *= size / self._size
+            self._shown = carried(self._shown, self._to.shape, zoom, right, down)
             self._left = _STEPS
         self._cut, self._age = False, 0
 
@@ -220,25 +233,31 @@ class Marker:
         marking, side = max(tried, key=lambda one: one[0].kept)
         return marking.reaching(RIM), side if marking.tile.any() else None
 
-    def _host(self, plane: Luma, side: int) -> Float:
-        """The canonical frame, in grey levels of 255."""
-        host = frame.to_frame(plane, side)
+    def _host(self, plane: Luma, side: int, size: float = 1.0) -> Float:
+        """The canonical frame of a picture that has grown, in grey levels of 255."""
+        host = frame.to_frame(plane, side, size)
         host -= np.float32(self._black)
         host *= np.float32(1 / (self._unit * self._level))
         np.clip(host, 0, 255, out=host)
         return host
 
+    def _pixels(self, side: int) -> tuple[float, float]:
+        """Pixels across and down that a sample stands for."""
+        height, width = frame.shape_of(self._shape, side)
+        return self._size * self._shape[1] / width, self._size * self._shape[0] / height
+
     def _marking(self, plane: Luma, side: int) -> Marking:
-        host = self._host(plane, side)
+        # The mark goes with the picture, as if it were painted there.
+        host = self._host(plane, side, self._size)
         if self._lay is None:
             self._lay = image.choose_lay(host, self._payload, self._key)
-        coarseness = self._root / side
-        # The mark goes with the picture, as if it were painted there.
-        right, down = (place / coarseness for place in self._looked)
+        middle = np.multiply(0.5, self._shape[::-1])
+        corner = self._looked + (1 - self._size) * middle
+        right, down = corner / self._pixels(side)
         lay = replace(self._lay, down=self._lay.down + down, right=self._lay.right + right)
         return informed.marking(
             host, None, self._word, tile.carrier(self._key), lay, self._strength,
-            coarseness=coarseness,
+            coarseness=self._root * self._size / side,
         )  # fmt: skip
 
     def _fade(self) -> None:
@@ -247,4 +266,4 @@ class Marker:
         assert self._to is not None
         self._shown = self._shown + (self._to - self._shown) * np.float32(1 / self._left)
         self._left -= 1
-        self._sheet.draw(self._shown)
+        self._sheet.draw(self._shown, self._pixels(self._side) if self._side else None)

@@ -1,11 +1,12 @@
 """What is added to the frames of a film, in their own size and levels.
 
 It is drawn a few times a second; a frame then costs one addition. Where the camera moves, it is
-shifted along with the picture.
+shifted along with the picture; where the picture grows, it is drawn anew in that size.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 import cv2
@@ -44,64 +45,94 @@ class Sheet:
         self._scale = np.float32(unit * (1 << (bits - 8)) * _PARTS)
         self._white = float((1 << bits) - 1)
         self._plane: Float | None = None
-        # Whether the picture had moved across, and down, in the last frame; and by how many pixels
-        # what is drawn reaches over those edges.
-        self._moves, self._over = (False, False), (0, 0)
+        # Pixels across and down that a sample of it stands for.
+        self._pixels = (1.0, 1.0)
+        # Whether the picture had moved across, and down, in the last frame; whether what is drawn
+        # reaches over those edges; and how many times larger it is than the plane says.
+        self._moves = self._over = np.zeros(2, np.bool_)
+        self._zoom = 1.0
         # Whether there is anything to add; None: it is not ready in full size yet.
         self._drawn: bool | None = False
-        # All that is drawn; and then what goes up and what goes down. They are used again: memory
-        # that was never used costs more than what is computed in it.
-        self._buffers: list[NDArray[Any]] = []
+        # Memory for all that is drawn; and for what goes up and what goes down. It is used again:
+        # memory that was never used costs more than what is computed in it.
+        self._memory: list[NDArray[Any]] = []
+        self._more: Luma = np.zeros((0, 0), np.uint8)
+        self._less: Luma = self._more
 
-    def draw(self, plane: Float) -> None:
+    def draw(self, plane: Float, pixels: tuple[float, float] | None = None) -> None:
         """Take what is to be added: the canonical frame and `RIM` samples around it, grey levels.
 
-        Shape (h + 2 RIM, w + 2 RIM), levels of 255.
+        Shape (h + 2 RIM, w + 2 RIM), levels of 255. `pixels` are those that a sample stands for,
+        across and down; by default h and w samples are the whole frame.
         """
         self._plane, self._drawn = plane, None
+        self._pixels = pixels or (self._fitting(0), self._fitting(1))
 
-    def is_beyond(self, moved: tuple[int, int]) -> bool:
-        """Whether what was drawn does not reach so far, (right, down) pixels."""
-        return any(abs(one) > over for one, over in zip(moved, self._rim(), strict=True))
+    def is_beyond(self, moved: tuple[int, int], zoom: float = 1.0) -> bool:
+        """Whether what was drawn does not reach so far, (right, down) pixels, at that zoom."""
+        if self._plane is None:
+            return any(moved)
+        return any(abs(moved[at]) > self._reach(at, zoom) for at in (0, 1))
 
-    def add(self, y: Luma, moved: tuple[int, int]) -> bool:
-        """Add it in place to a picture that has moved so far, (right, down) pixels.
+    def add(self, y: Luma, moved: tuple[int, int], zoom: float = 1.0) -> bool:
+        """Add it in place to a picture that has moved so far, (right, down) pixels, and grown.
 
         Returns whether there is anything to add.
         """
         if self._plane is None:
             return False
-        moves = abs(moved[0]) > _LITTLE, abs(moved[1]) > _LITTLE
-        if self._drawn is None or any(a and not b for a, b in zip(moves, self._over, strict=True)):
+        zoom = max(zoom, *(self._shape[1 - at] / self._whole(at, 1.0) for at in (0, 1)))
+        moves = np.abs(moved) > _LITTLE
+        moves |= [zoom != 1 or self._pixels[at] != self._fitting(at) for at in (0, 1)]
+        if self._drawn is None or zoom != self._zoom or (moves & ~self._over).any():
             # What moved before it was drawn goes on moving, as a rule.
-            had = self._moves if self._drawn is None else self._over
-            self._enlarge(*(bool(a or b) for a, b in zip(moves, had, strict=True)))
+            self._enlarge(moves | (self._moves if self._drawn is None else self._over), zoom)
         self._moves = moves
         if not self._drawn:
             return False
-        left, top = (over - _near(one, over) for one, over in zip(moved, self._over, strict=True))
+        left, top = (self._begin(at, moved[at]) for at in (0, 1))
         there = np.s_[top : top + y.shape[0], left : left + y.shape[1]]
-        _, more, less = self._buffers
-        cv2.add(y, more[there], dst=y)
-        cv2.subtract(y, less[there], dst=y)
+        cv2.add(y, self._more[there], dst=y)
+        cv2.subtract(y, self._less[there], dst=y)
         if self._bits not in (8, 16):
             cv2.min(y, self._white, dst=y)
         return True
 
-    def _rim(self) -> tuple[int, int]:
-        """Pixels that `RIM` samples stand for, across and down."""
-        if self._plane is None:
-            return 0, 0
-        tall, wide = (length - 2 * RIM for length in self._plane.shape)
-        return round(RIM * self._shape[1] / wide), round(RIM * self._shape[0] / tall)
-
-    def _enlarge(self, across: bool, down: bool) -> None:
+    def _fitting(self, at: int) -> float:
+        """Pixels that a sample stands for where the frame is as wide, or high, as the plane."""
         assert self._plane is not None
-        rim = self._rim()
-        self._over = rim[0] if across else 0, rim[1] if down else 0
+        samples: int = self._plane.shape[1 - at] - 2 * RIM
+        return self._shape[1 - at] / samples
+
+    def _rim(self, at: int) -> float:
+        """Pixels that `RIM` samples stand for, across or down."""
+        return RIM * self._pixels[at]
+
+    def _whole(self, at: int, zoom: float) -> int:
+        """Pixels that all samples stand for, across or down."""
+        assert self._plane is not None
+        samples: int = self._plane.shape[1 - at]
+        return round(zoom * samples * self._pixels[at])
+
+    def _reach(self, at: int, zoom: float) -> float:
+        """Pixels by which the picture may move before what is drawn ends, across or down."""
+        return zoom * self._rim(at) + (zoom - 1) * self._shape[1 - at] / 2
+
+    def _begin(self, at: int, moved: int) -> int:
+        """Where in what is drawn a frame begins that has moved so far, across or down."""
+        if not self._over[at]:
+            return 0
+        length, period = self._shape[1 - at], 2 * self._zoom * self._rim(at)
+        near = moved - period * round(moved / period)  # there the tile lies alike
+        begin = round(self._reach(at, self._zoom) - near)
+        return min(max(begin, 0), self._whole(at, self._zoom) - length)
+
+    def _enlarge(self, over: NDArray[np.bool_], zoom: float) -> None:
+        assert self._plane is not None
+        self._over, self._zoom = over, zoom
         plane = self._plane
-        plane = plane if across else plane[:, RIM:-RIM]
-        plane = plane if down else plane[RIM:-RIM]
+        plane = plane if over[0] else plane[:, RIM:-RIM]
+        plane = plane if over[1] else plane[RIM:-RIM]
         self._drawn = bool(plane.any())
         if not self._drawn:
             return
@@ -111,35 +142,47 @@ class Sheet:
         coded = np.rint(plane * self._scale)
         coded += np.float32(middle)
         np.clip(coded, 0, np.iinfo(kind).max, out=coded)
-        height, width = (
-            length + 2 * over for length, over in zip(self._shape, self._over[::-1], strict=True)
+        width, height = (
+            self._whole(at, zoom) if self._over[at] else self._shape[1 - at] for at in (0, 1)
         )
-        if not self._buffers or self._buffers[0].shape != (height, width):
-            self._buffers = [np.empty((height, width), kind) for _ in range(3)]
-        full, more, less = self._buffers
+        full, self._more, self._less = self._planes((height, width), kind)
         cv2.resize(coded.astype(kind), (width, height), dst=full, interpolation=cv2.INTER_CUBIC)
         half, shift = _PARTS // 2, _PARTS.bit_length() - 1
-        cv2.subtract(full, float(middle - half), dst=more)
-        cv2.subtract(float(middle + half), full, dst=less)
-        for part in (more, less):
+        cv2.subtract(full, float(middle - half), dst=self._more)
+        cv2.subtract(float(middle + half), full, dst=self._less)
+        for part in (self._more, self._less):
             np.right_shift(part, shift, out=part)
 
+    def _planes(self, shape: tuple[int, int], kind: type[np.uint8 | np.uint16]) -> list[Luma]:
+        size = math.prod(shape)
+        if not self._memory or self._memory[0].size < size:
+            self._memory = [np.empty(size, kind) for _ in range(3)]
+        return [one[:size].reshape(shape) for one in self._memory]
 
-def _near(moved: int, over: int) -> int:
-    """A way of at most `over` pixels after which the tile lies as after this one."""
-    return moved - 2 * over * round(moved / (2 * over)) if over else 0
 
+def carried(plane: Float, shape: tuple[int, int], zoom: float, right: float, down: float) -> Float:
+    """Bring what `Sheet.draw` takes to where the picture is now, as a plane of another shape.
 
-def shifted(plane: Float, right: float, down: float) -> Float:
-    """Move what `Sheet.draw` takes by so many samples, or by fewer after which the tile lies alike.
-
-    What comes in from outside is like the edge.
+    Parameters
+    ----------
+    plane : float32
+        As it was drawn.
+    shape : (rows, columns)
+        Of what is returned.
+    zoom : float
+        By how much the picture has grown, in samples of the two planes.
+    right, down : float
+        By how much it has moved, samples of the new plane; or by fewer after which the tile lies
+        alike. What comes in from outside is like the edge.
     """
-    right, down = (moved - SIDE * round(moved / SIDE) for moved in (right, down))
-    if not (right or down):
+    period = SIDE * zoom
+    right, down = (moved - period * round(moved / period) for moved in (right, down))
+    if shape == plane.shape and zoom == 1 and not (right or down):
         return plane
-    matrix = np.array([[1, 0, right], [0, 1, down]], np.float32)
+    old, new = (np.multiply(0.5, one[::-1]) - 0.5 for one in (plane.shape, shape))
+    origin = new - zoom * old + [right, down]
+    matrix = np.array([[zoom, 0, origin[0]], [0, zoom, origin[1]]], np.float32)
     moved: Any = cv2.warpAffine(
-        plane, matrix, plane.shape[::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+        plane, matrix, shape[::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
     return np.asarray(moved, np.float32)
