@@ -376,22 +376,25 @@ def closer(count: int, each: float, *, shape: tuple[int, int] = SHAPE) -> Iterat
         yield np.clip(np.rint(frame), 0, 255).astype(np.uint8)
 
 
-@pytest.mark.parametrize("staying", [False, True])
-@pytest.mark.parametrize("each", [1.001, 1.004, 0.997])
-@pytest.mark.parametrize("shape", [(360, 640), (1080, 1920)])
-def test_a_camera_that_comes_closer_is_followed(shape, each, staying):
-    camera = Camera(staying=staying)
-    for number, y in enumerate(closer(40, each, shape=shape)):
-        camera.see(y)
+@pytest.mark.parametrize(
+    ("shape", "each"),
+    [(SHAPE, 1.001), (SHAPE, 1.004), (SHAPE, 0.997), ((1080, 1920), 1.002)],
+)
+def test_a_camera_that_comes_closer_is_followed(shape, each):
+    cameras = Camera(), Camera(staying=True)
+    # What does not move is 0.45 of the frame from its corner: 0.05 from the middle.
+    still = -0.05 * np.array(shape[::-1])
+    for number, y in enumerate(closer(30, each, shape=shape)):
         zoom = each**number
-        assert camera.zoom == pytest.approx(zoom, abs=1 / shape[1])
-        # What does not move is 0.45 of the frame from its corner: 0.05 from the middle.
-        still = -0.05 * np.array(shape[::-1])
-        assert camera.place == pytest.approx(tuple((1 - zoom) * still), abs=0.5)
-    camera.restart()
-    assert (camera.place, camera.zoom) == ((0, 0), 1)
-    camera.see(np.zeros(shape, np.uint8))
-    assert camera.cut
+        for camera in cameras:
+            camera.see(y)
+            assert camera.zoom == pytest.approx(zoom, abs=1 / shape[1])
+            assert camera.place == pytest.approx(tuple((1 - zoom) * still), abs=0.5)
+    for camera in cameras:
+        camera.restart()
+        assert (camera.place, camera.zoom) == ((0, 0), 1)
+        camera.see(np.zeros(shape, np.uint8))
+        assert camera.cut
 
 
 def test_nothing_grows_where_the_camera_only_moves():
