@@ -408,6 +408,16 @@ def test_nothing_grows_where_the_camera_only_moves():
         assert camera.zoom == 1
 
 
+def test_the_mark_lags_less_than_a_pixel_and_does_not_shake_with_the_picture(monkeypatch):
+    marker = video.Marker(SHAPE, PAYLOAD, key=KEY)
+    [y] = scene(1)
+    marker.mark(y.copy())
+    for place, moved in ((0.6, 0), (-0.6, 0), (0.8, 1), (0.3, 1), (0.2, 0), (-7.3, -7), (-6.4, -7)):
+        monkeypatch.setattr(Camera, "place", (place, 0.0))
+        marker._go_along()
+        assert marker._moved == (moved, 0)
+
+
 @pytest.mark.parametrize(("bits", "each"), [(8, 1.003), (8, 0.997), (10, 1.01)])
 def test_the_mark_grows_with_the_picture(bits, each):
     """And is read from all frames together, and, of another size, from some or one of them."""
