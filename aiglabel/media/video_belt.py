@@ -26,12 +26,6 @@ Progress = Callable[[float, float | None], None]
 _FINISH_S = 3600.0  # the last frames, and moving the index of a large MP4 to its front
 
 
-def later(lead: Lead | None, coding: VideoCoding) -> Fraction:
-    """By how much the film comes later, seconds: a whole number of its ticks."""
-    seconds = Fraction(lead.seconds) if lead else Fraction(0)
-    return round(seconds / coding.time_base) * coding.time_base
-
-
 def carry(
     reader: FrameReader,
     writer: ffmpeg.Job,
@@ -40,15 +34,19 @@ def carry(
     progress: Progress | None,
     *,
     lead: Lead | None = None,
+    wait: Fraction = Fraction(0),
 ) -> None:
-    """Take every frame from the reader through `change` to the writer, `lead` before them."""
+    """Take every frame from the reader through `change` to the writer, `lead` before them.
+
+    All of them come later by `wait`, seconds.
+    """
     coding, base = given.coding, reader.stream.time_base
     belt = _Belt(reader, writer)
     views = {
         id(picture): coding.pixel_format.planes(picture, coding.width, coding.height)
         for picture in belt.pictures
     }
-    wait = round(later(lead, coding) / base)
+    later = round(wait / base)
     try:
         number, first = 0, 0.0
         while (taken := belt.next()) is not None:
@@ -57,9 +55,9 @@ def carry(
             if not number:
                 first = time
                 if lead:
-                    _lead(lead, belt, reader, coding, pts, wait)
+                    _lead(lead, belt, reader, coding, pts, later)
             change(Frame(number, time, views[id(picture)]))
-            belt.give(pts + wait, picture)
+            belt.give(pts + later, picture)
             number += 1
             if progress:
                 progress(time - first, coding.seconds)
@@ -73,16 +71,16 @@ def carry(
 
 
 def _lead(
-    lead: Lead, belt: _Belt, reader: FrameReader, coding: VideoCoding, begin: int, wait: int
+    lead: Lead, belt: _Belt, reader: FrameReader, coding: VideoCoding, begin: int, later: int
 ) -> None:
-    """Send the frames before the film, which comes `wait` ticks later, all of one buffer."""
+    """Send the frames before the film, which comes `later` by so many ticks, all of one buffer."""
     stream = reader.stream
     picture = bytearray(reader.size)
     planes = coding.pixel_format.planes(picture, coding.width, coding.height)
-    lead.paint(Frame(-1, float((begin - wait) * stream.time_base), planes))
+    lead.paint(Frame(-1, float((begin - later) * stream.time_base), planes))
     count = max(1, round(lead.seconds * float(stream.rate or USUAL_RATE)))
     for number in range(count):
-        belt.give(begin + number * wait // count, picture)
+        belt.give(begin + number * later // count, picture)
 
 
 class _Belt:

@@ -17,7 +17,7 @@ from aiglabel.errors import UnsupportedFormat
 from aiglabel.media import ffmpeg, ffmpeg_video, video_tracks
 from aiglabel.media.ffmpeg_video import STALL_S
 from aiglabel.media.machine import cores
-from aiglabel.media.video_belt import Change, Progress, carry, later
+from aiglabel.media.video_belt import Change, Progress, carry
 from aiglabel.media.video_coding import Lead, VideoCoding, VideoTarget
 from aiglabel.media.video_encoders import Plan, planned
 from aiglabel.media.video_matrix import copy_matrix
@@ -97,7 +97,7 @@ def produce(
             ffmpeg.running(["-y", *arguments], stdin=subprocess.PIPE, stall=STALL_S, exe=plan.exe)
         )
         reader = FrameReader(job, given)  # which waits for the first frame while both start up
-        carry(reader, writer, given, change, progress, lead=lead)
+        carry(reader, writer, given, change, progress, lead=lead, wait=wait)
     if given.coding.container in ISOBMFF and plan.container in ISOBMFF:
         copy_matrix(given.path, given.coding.stream, str(path), _place(given.coding, kept.codecs))
     notes = (*given.coding.notes, *plan.notes, *kept.notes, *notes, *reader.notes)
@@ -105,7 +105,7 @@ def produce(
 
 
 def _wait(lead: Lead | None, coding: VideoCoding, kept: video_tracks.Kept, plan: Plan) -> Fraction:
-    """Return by how many seconds everything comes later.
+    """Return by how many seconds everything comes later: a whole number of the film's ticks.
 
     Raises
     ------
@@ -116,7 +116,8 @@ def _wait(lead: Lead | None, coding: VideoCoding, kept: video_tracks.Kept, plan:
             "nothing can be shown before an AVI film that has sound: it begins with the file",
             remedy="Write MP4 or MKV, or leave the card out",
         )
-    return later(lead, coding)
+    seconds = Fraction(lead.seconds) if lead else Fraction(0)
+    return round(seconds / coding.time_base) * coding.time_base
 
 
 # ---------------------------------------------------------------------- arguments

@@ -211,11 +211,12 @@ def _fitted(
         weights /= weights.sum()
         centre, mean = weights @ corners, weights @ moved
         around = corners - centre
-        spread = float(weights @ np.square(around).sum(axis=1))
+        far = np.square(around).sum(axis=1)
+        spread = float(weights @ far)
         zoom = float(weights @ (around * (moved - mean)).sum(axis=1)) / max(spread, 1e-9)
         # Where the corners do not show that it grows, it does not.
         off = np.square(moved - mean - zoom * around).sum(axis=1)
-        error = math.sqrt(float(np.square(weights) @ (off * np.square(around).sum(axis=1))) / 2)
+        error = math.sqrt(float(np.square(weights) @ (off * far)) / 2)
         if spread < least or abs(growth + zoom - 1) * spread < _GROWS * error:
             zoom = 1 - growth
         shift = mean - zoom * centre
@@ -237,10 +238,19 @@ def laid(plane: Float, place: Sequence[float], zoom: float) -> Float:
 
     As ``zoom * p + place`` from the middle; what it does not show is 0.
     """
-    middle = np.multiply(0.5, plane.shape[::-1]) - 0.5
-    origin = np.asarray(place) + (1 - zoom) * middle
-    matrix = np.array([[zoom, 0, origin[0]], [0, zoom, origin[1]]], np.float32)
+    matrix = growing(zoom, place, plane.shape, plane.shape)
     over: Any = cv2.warpAffine(
         plane, matrix, plane.shape[::-1], flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
     )
     return np.asarray(over, np.float32)
+
+
+def growing(
+    zoom: float, place: Sequence[float], before: tuple[int, ...], after: tuple[int, ...]
+) -> Float:
+    """Return what `cv2.warpAffine` takes to go from p to ``zoom * p + place``.
+
+    Both from the middles, (right, down), of planes of these shapes.
+    """
+    old, new = (np.multiply(0.5, shape[::-1]) - 0.5 for shape in (before, after))
+    return np.column_stack([zoom * np.eye(2), new - zoom * old + place]).astype(np.float32)

@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import cv2
@@ -135,7 +136,7 @@ class Viewer:
         self._length = _PIECE_S
         # Sum of the frames of the first stretch, moved to where the picture was; and of how many.
         self._plain: Float | None = None
-        self._covered = np.zeros((0, 0), np.float32)
+        self._covered = self._all = np.zeros((0, 0), np.float32)
         self._scale = 1.0
         self._camera = Camera()
         # Where the picture was, samples, and its zoom, in the stretch that is being added up; and
@@ -157,13 +158,13 @@ class Viewer:
         detail /= variance
         if self._plain is None:
             self._plain = np.zeros_like(plain)
-            self._covered = np.zeros_like(plain)
+            self._covered, self._all = np.zeros_like(plain), np.ones_like(plain)
         elif self._plain.shape != plain.shape:
             return  # of another size: it cannot be added, and no film of ours has any
-        moved, (plain, white, seen) = self._followed(plain, detail)
+        moved, back = self._followed(plain)
         if self._stretch == 0:
-            for known, new in ((self._plain, plain), (self._covered, seen)):
-                before, now = lapped(known, new, *moved)
+            for known, new in ((self._plain, plain), (self._covered, self._all)):
+                before, now = lapped(known, back(new), *moved)
                 before += now
         last = self._pieces[-1] if self._pieces else None
         gap = time - last.latest if last else 0.0
@@ -174,24 +175,22 @@ class Viewer:
         else:
             last = _Piece(time, time, time + gap, self._stretch, np.zeros_like(detail))
             self._pieces.append(last)
-        last.add(detail, white, moved)
+        last.add(detail, back(detail), moved)
         while len(self._pieces) > _PIECES:
             for early, late in zip(self._pieces[::2], self._pieces[1::2], strict=False):
                 early.join(late)
             self._pieces = self._pieces[::2]
             self._length *= 2
 
-    def _followed(
-        self, plain: Float, detail: Float
-    ) -> tuple[tuple[int, int], tuple[Float, Float, Float]]:
-        """Bring a frame to the size that the picture had, and tell how far it then has moved.
+    def _followed(self, plain: Float) -> tuple[tuple[int, int], Callable[[Float], Float]]:
+        """Tell where the picture was when the shot began.
 
         Returns
         -------
         (int, int)
-            Whole samples to the right and down.
-        three float32 arrays
-            Grey levels, details, and 1 where there are any.
+            How far it has moved, whole samples to the right and down.
+        callable
+            Brings a plane of it to the size that it had; what it does not show is then 0.
         """
         camera = self._camera
         camera.see(plain)
@@ -200,16 +199,14 @@ class Viewer:
         zoom = camera.zoom / self._size
         place = [now - zoom * then for now, then in zip(camera.place, self._home, strict=True)]
         right, down = (round(one) for one in place)
-        seen = np.ones_like(plain)
         if max(abs(right) / plain.shape[1], abs(down) / plain.shape[0], abs(zoom - 1)) > _FAR:
             # Too little is left of what was seen; what follows is added up by itself.
             self._stretches += 1
             self._home, self._size, self._stretch = camera.place, camera.zoom, self._stretches
-            return (0, 0), (plain, detail, seen)
+            return (0, 0), _as_it_is
         if abs(zoom - 1) * max(plain.shape) < 1:
-            return (right, down), (plain, detail, seen)
-        plain, detail, seen = (laid(one, place, zoom) for one in (plain, detail, seen))
-        return (0, 0), (plain, detail, seen)
+            return (right, down), _as_it_is
+        return (0, 0), partial(laid, place=place, zoom=zoom)
 
     def found(self, keys: Sequence[Key], *, effort: str) -> list[Detection]:
         """Look for the marks of `keys` in all that was seen; one answer a key.
@@ -270,6 +267,10 @@ class Viewer:
                 spans.append((piece.begin, piece.end))
             joins = there
         return tuple((round(begin, 3), round(end, 3)) for begin, end in spans)
+
+
+def _as_it_is(plane: Float) -> Float:
+    return plane
 
 
 def _carries(piece: _Piece, found: Finding) -> bool:

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from aiglabel.signal.camera import growing
 from aiglabel.signal.tile import SIDE
 
 Float = NDArray[np.float32]
@@ -41,7 +42,7 @@ class Sheet:
     """
 
     def __init__(self, shape: tuple[int, int], *, bits: int, unit: float) -> None:
-        self._shape, self._bits = shape, bits
+        self._size, self._bits = shape[::-1], bits
         self._scale = np.float32(unit * (1 << (bits - 8)) * _PARTS)
         self._white = float((1 << bits) - 1)
         self._plane: Float | None = None
@@ -81,7 +82,7 @@ class Sheet:
         """
         if self._plane is None:
             return False
-        zoom = max(zoom, *(self._shape[1 - at] / self._whole(at, 1.0) for at in (0, 1)))
+        zoom = max(zoom, *(self._size[at] / self._whole(at, 1.0) for at in (0, 1)))
         moves = np.abs(moved) > _LITTLE
         moves |= [zoom != 1 or self._pixels[at] != self._fitting(at) for at in (0, 1)]
         if self._drawn is None or zoom != self._zoom or (moves & ~self._over).any():
@@ -102,7 +103,7 @@ class Sheet:
         """Pixels that a sample stands for where the frame is as wide, or high, as the plane."""
         assert self._plane is not None
         samples: int = self._plane.shape[1 - at] - 2 * RIM
-        return self._shape[1 - at] / samples
+        return self._size[at] / samples
 
     def _rim(self, at: int) -> float:
         """Pixels that `RIM` samples stand for, across or down."""
@@ -116,13 +117,13 @@ class Sheet:
 
     def _reach(self, at: int, zoom: float) -> float:
         """Pixels by which the picture may move before what is drawn ends, across or down."""
-        return zoom * self._rim(at) + (zoom - 1) * self._shape[1 - at] / 2
+        return zoom * self._rim(at) + (zoom - 1) * self._size[at] / 2
 
     def _begin(self, at: int, moved: int) -> int:
         """Where in what is drawn a frame begins that has moved so far, across or down."""
         if not self._over[at]:
             return 0
-        length, period = self._shape[1 - at], 2 * self._zoom * self._rim(at)
+        length, period = self._size[at], 2 * self._zoom * self._rim(at)
         near = moved - period * round(moved / period)  # there the tile lies alike
         begin = round(self._reach(at, self._zoom) - near)
         return min(max(begin, 0), self._whole(at, self._zoom) - length)
@@ -143,7 +144,7 @@ class Sheet:
         coded += np.float32(middle)
         np.clip(coded, 0, np.iinfo(kind).max, out=coded)
         width, height = (
-            self._whole(at, zoom) if self._over[at] else self._shape[1 - at] for at in (0, 1)
+            self._whole(at, zoom) if self._over[at] else self._size[at] for at in (0, 1)
         )
         full, self._more, self._less = self._planes((height, width), kind)
         cv2.resize(coded.astype(kind), (width, height), dst=full, interpolation=cv2.INTER_CUBIC)
@@ -179,9 +180,7 @@ def carried(plane: Float, shape: tuple[int, int], zoom: float, right: float, dow
     right, down = (moved - period * round(moved / period) for moved in (right, down))
     if shape == plane.shape and zoom == 1 and not (right or down):
         return plane
-    old, new = (np.multiply(0.5, one[::-1]) - 0.5 for one in (plane.shape, shape))
-    origin = new - zoom * old + [right, down]
-    matrix = np.array([[zoom, 0, origin[0]], [0, zoom, origin[1]]], np.float32)
+    matrix = growing(zoom, (right, down), plane.shape, shape)
     moved: Any = cv2.warpAffine(
         plane, matrix, shape[::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
